@@ -1,0 +1,19 @@
+//! The ABI between the kernel programs and user space, and nothing else.
+//!
+//! Invariant: every type here is `repr(C)`, made of fixed-width integers and byte arrays, without implicit
+//! padding, and its size is asserted at compile time; both sides are built from this one file set.
+//! Memory: nothing here allocates.
+#![no_std]
+
+#[macro_use]
+mod layout;
+
+pub mod counters;
+pub mod kernel;
+pub mod record;
+pub mod socket;
+
+pub use counters::{Counters, Site, SiteCounters};
+pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings};
+pub use record::{ExchangeRecord, ExecRecord, Header, RecordKind, SocketCause, SocketRecord};
+pub use socket::{Exchange, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, Tuple};

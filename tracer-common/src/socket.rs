@@ -1,0 +1,165 @@
+//! What the kernel keeps for each socket, and the parts of it that travel in records.
+//!
+//! Invariant: a [`SocketState`] lives and dies with its socket (socket storage), so there is never a stale entry;
+//! totals only grow. Memory: one `SocketState` for each tracked open socket of the host.
+
+abi! {
+    /// A process image: the thread-group id in the initial PID namespace, the start time of its leader
+    /// (`task_struct.start_boottime`, nanoseconds since boot) and its `exec` count (`self_exec_id`).
+    /// A pid alone never names a process: pids are used again.
+    pub struct ProcessId: 16 {
+        pub pid: u32,
+        pub exec: u32,
+        pub started: u64,
+    }
+}
+
+abi! {
+    /// Both endpoints of a socket in its network namespace (`netns` is the inode number of the namespace).
+    /// IPv4 is written in IPv4-mapped form, so that one connection has one spelling; ports in host order.
+    pub struct Tuple: 40 {
+        pub local_address: [u8; 16],
+        pub remote_address: [u8; 16],
+        pub local_port: u16,
+        pub remote_port: u16,
+        pub netns: u32,
+    }
+}
+
+abi! {
+    /// Cumulative figures of one socket since it was first seen by the tracer. `requests` counts requests begun,
+    /// `responses` counts those that have an answer begun; bytes are as the socket's owner sent and received them.
+    pub struct Totals: 32 {
+        pub requests: u64,
+        pub responses: u64,
+        pub bytes_sent: u64,
+        pub bytes_received: u64,
+    }
+}
+
+abi! {
+    /// The current or just finished exchange of a socket: times are `CLOCK_MONOTONIC` nanoseconds, 0 when the
+    /// moment has not come (or, for `request_first`, could not be measured).
+    pub struct Exchange: 80 {
+        /// Which exchange of this socket: the value of `Totals::requests` when it began, so the first is 1.
+        pub index: u64,
+        pub request_first: u64,
+        pub request_last: u64,
+        pub response_first: u64,
+        pub response_last: u64,
+        /// Bytes, saturating.
+        pub request_bytes: u32,
+        pub response_bytes: u32,
+        /// TCP sequence number of the request's first byte: the same at both ends of a connection.
+        pub request_sequence: u32,
+        /// The thread that sent (client) or read (server) the request.
+        pub request_thread: u32,
+        /// The thread that read (client) or sent (server) the response.
+        pub response_thread: u32,
+        pub flags: u32,
+        /// The inbound exchange which `request_thread` was serving when it began this outbound one: the cookie of
+        /// its socket and its index; zeros when there was none.
+        pub cause_index: u64,
+        pub cause_cookie: u64,
+    }
+}
+
+impl Exchange {
+    /// No exchange.
+    pub const NONE: Self = Self {
+        index: 0,
+        request_first: 0,
+        request_last: 0,
+        response_first: 0,
+        response_last: 0,
+        request_bytes: 0,
+        response_bytes: 0,
+        request_sequence: 0,
+        request_thread: 0,
+        response_thread: 0,
+        flags: 0,
+        cause_index: 0,
+        cause_cookie: 0,
+    };
+    /// The response was seen before the program that counts the request had run, so the request's time is unknown.
+    pub const UNTIMED: u32 = 1;
+}
+
+/// Which end of a connection a socket is.
+#[derive(Debug)]
+pub struct Role;
+
+impl Role {
+    /// Not yet known: bytes are counted, exchanges are not.
+    pub const UNKNOWN: u8 = 0;
+    /// It connected.
+    pub const CLIENT: u8 = 1;
+    /// It was accepted from a listening socket.
+    pub const SERVER: u8 = 2;
+    /// It listens.
+    pub const LISTENER: u8 = 3;
+}
+
+/// Where a socket stands in its current exchange.
+#[derive(Debug)]
+pub struct Phase;
+
+impl Phase {
+    /// No request begun yet.
+    pub const IDLE: u8 = 0;
+    /// A request has begun and no byte of its response was seen: it is in flight.
+    pub const REQUEST: u8 = 1;
+    /// The response has begun.
+    pub const RESPONSE: u8 = 2;
+    /// The response had begun and its record has been emitted; further bytes only count.
+    pub const REPORTED: u8 = 3;
+}
+
+/// Facts about a socket, as bits.
+#[derive(Debug)]
+pub struct SocketFlags;
+
+impl SocketFlags {
+    /// It was open before the tracer looked.
+    pub const PREEXISTING: u16 = 1;
+    /// The peer reset the connection.
+    pub const RESET_RECEIVED: u16 = 1 << 1;
+    /// This side reset the connection.
+    pub const RESET_SENT: u16 = 1 << 2;
+    /// The connection was established at some time.
+    pub const ESTABLISHED: u16 = 1 << 3;
+    /// The peer closed its side before this side did.
+    pub const PEER_CLOSED_FIRST: u16 = 1 << 4;
+    /// The role was inferred from ports because no listening socket could be asked.
+    pub const ROLE_INFERRED: u16 = 1 << 5;
+    /// Its end has been reported; it is reported again only if bytes moved after that.
+    pub const CLOSED: u16 = 1 << 6;
+    /// The other direction showed that a send was under way, and its turn was taken before the send's own hook ran.
+    pub const SEND_AHEAD: u16 = 1 << 7;
+}
+
+abi! {
+    /// The value in socket storage.
+    pub struct SocketState: 224 {
+        pub cookie: u64,
+        /// When the tracer first saw it, `CLOCK_MONOTONIC` nanoseconds.
+        pub opened_at: u64,
+        /// When the connection was established; 0 if it was not, or before the tracer.
+        pub established_at: u64,
+        pub tuple: Tuple,
+        pub owner: ProcessId,
+        pub totals: Totals,
+        pub exchange: Exchange,
+        pub owner_thread: u32,
+        /// `tcp_sock.write_seq` as of the last send that was accounted.
+        pub sent_sequence: u32,
+        pub retransmits: u32,
+        pub role: u8,
+        pub phase: u8,
+        pub flags: u16,
+        /// Digest of what the last snapshot reported, so that an unchanged socket is not reported again.
+        pub reported: u64,
+        /// When the last byte of either direction was seen.
+        pub active_at: u64,
+    }
+}

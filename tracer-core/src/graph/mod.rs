@@ -1,0 +1,5 @@
+//! The call graph.
+//!
+//! Invariant: see `snapshot`. Memory: bounded by `limits::SERVICES` and `limits::CALLS`.
+
+pub mod snapshot;

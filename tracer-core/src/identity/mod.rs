@@ -1,0 +1,24 @@
+//! Who a process is, and what a person calls it.
+//!
+//! Invariant: a process is named by pid, start time and exec count together, never by its pid alone.
+//! Memory: bounded by `limits::PROCESSES`.
+
+use serde::{Deserialize, Serialize};
+use tracer_common::ProcessId;
+
+/// The identity of a process image; see [`ProcessId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessKey {
+    pub pid: u32,
+    pub exec: u32,
+    /// Nanoseconds since boot.
+    pub started: u64,
+}
+
+impl ProcessKey {
+    /// `None` for the all-zero id that stands for "not known".
+    #[must_use]
+    pub fn from_kernel(id: ProcessId) -> Option<Self> {
+        (id.pid != 0).then_some(Self { pid: id.pid, exec: id.exec, started: id.started })
+    }
+}

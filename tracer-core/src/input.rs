@@ -1,0 +1,82 @@
+//! Everything that enters the core, and everything that leaves it.
+//!
+//! Invariant: what is not an [`Input`] cannot influence an [`Output`], so a tape of inputs replays exactly.
+//! Memory: inputs are borrowed or small; outputs are consumed at once by the caller.
+
+use crate::alert::Alert;
+use crate::graph::snapshot::{Call, Degradation};
+use crate::identity::ProcessKey;
+use crate::time::{Moment, Wall};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// First of all inputs.
+    Start(Start),
+    /// One record as the kernel wrote it (`tracer_common::record`), not yet checked.
+    Record(Vec<u8>),
+    /// What an adapter found out about a process.
+    Process(ProcessFacts),
+    /// Kernel counters since the programs were loaded.
+    Loss(Loss),
+    /// Something does not work, from now on.
+    Degraded(Degradation),
+    /// Time has passed; everything before `at` has been delivered.
+    Tick { at: Moment, wall: Wall },
+}
+
+/// Where and how the observation began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    pub host: String,
+    pub at: Moment,
+    pub wall: Wall,
+    /// `CLOCK_BOOTTIME` minus `CLOCK_MONOTONIC` at the start, nanoseconds: process start times are on the former.
+    pub boottime_ahead: u64,
+}
+
+/// A process as `/proc` shows it. Fields that could not be read are `None` or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessFacts {
+    pub process: ProcessKey,
+    pub parent: Option<ProcessKey>,
+    pub uid: Option<u32>,
+    pub comm: Option<Vec<u8>>,
+    pub exe: Option<Vec<u8>>,
+    pub arguments: Vec<Vec<u8>>,
+}
+
+/// Cumulative losses in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Records that found the ring full.
+    pub ring_full: u64,
+    /// Sockets for which no state could be made.
+    pub map_full: u64,
+    /// Fields that could not be read.
+    pub read_fault: u64,
+}
+
+/// Something for the caller to do or to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Look this process up and deliver [`Input::Process`].
+    Need(ProcessKey),
+    /// A call was seen for the first time.
+    NewCall(Box<NewCall>),
+    /// An alert fires or is resolved.
+    Alert(Box<Alert>),
+}
+
+/// A call seen for the first time: names instead of ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewCall {
+    /// `tracer.call/1`.
+    pub schema: String,
+    /// RFC 3339.
+    pub at: String,
+    pub from_name: String,
+    pub to_name: String,
+    pub call: Call,
+}

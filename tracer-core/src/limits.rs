@@ -1,0 +1,25 @@
+//! Every cap of the core, in one place.
+//!
+//! Invariant: no table grows beyond its cap; what is dropped or folded is counted and named in `completeness`.
+//! Memory: with all tables full, about 150 MB; in practice in proportion to open connections and calls.
+
+/// Services; beyond it, the node `other`.
+pub const SERVICES: usize = 4_096;
+/// Calls; beyond it, the call from `other` to `other`.
+pub const CALLS: usize = 16_384;
+/// Processes remembered; the least recently used goes first.
+pub const PROCESSES: usize = 32_768;
+/// Connections followed at once; beyond it new ones are counted as dropped.
+pub const CONNECTIONS: usize = 262_144;
+/// Listening sockets, past ones included; the oldest goes first.
+pub const LISTENERS: usize = 16_384;
+/// Instances listed for each service.
+pub const INSTANCES: usize = 32;
+/// Exchanges of one connection that wait for their other end.
+pub const UNPAIRED_EXCHANGES: usize = 4;
+/// Windows that views show.
+pub const WINDOWS: usize = 6;
+/// Parents shown in evidence.
+pub const PARENTS: usize = 8;
+/// Bytes of a name.
+pub const NAME_BYTES: usize = 256;

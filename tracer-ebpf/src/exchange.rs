@@ -1,0 +1,163 @@
+//! The exchange of a socket by turns: a request is what flows from client to server, a response what flows back.
+//!
+//! Invariant: `totals.requests` grows by one when a request's first byte is seen and `totals.responses` when its
+//! response's first byte is seen, whatever happens to the records. A finished exchange is emitted once.
+//! Memory: inside the socket's state.
+
+use crate::emit::{self, Tally};
+use crate::kernel::{Object, copied_sequence, current_task, load, offset, write_sequence};
+use crate::maps::{self, SERVING, Serving};
+use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
+use aya_ebpf::helpers::generated::bpf_task_storage_get;
+use tracer_common::{Exchange, Phase, Role, SocketFlags, SocketState};
+
+const TCP_ESTABLISHED: u8 = 1;
+const TCP_CLOSE_WAIT: u8 = 8;
+
+/// `length` bytes were sent.
+#[inline(always)]
+pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
+    add(&mut state.totals.bytes_sent, u64::from(length));
+    let sequence = write_sequence(socket);
+    let start = sequence.wrapping_sub(length);
+    state.sent_sequence = sequence;
+    let ahead = state.flags & SocketFlags::SEND_AHEAD != 0;
+    state.flags &= !SocketFlags::SEND_AHEAD;
+    match state.role {
+        Role::CLIENT if ahead => {
+            state.exchange.request_bytes = state.exchange.request_bytes.saturating_add(length);
+        }
+        Role::CLIENT => request(state, length, start, at, tally),
+        Role::SERVER if !ahead => response(state, length, at),
+        _ => {}
+    }
+}
+
+/// `length` bytes were received.
+#[inline(always)]
+pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
+    add(&mut state.totals.bytes_received, u64::from(length));
+    if state.flags & SocketFlags::SEND_AHEAD == 0 && send_under_way(state, socket) {
+        take_turn_of_send(state, at, tally);
+    }
+    match state.role {
+        Role::CLIENT => response(state, length, at),
+        Role::SERVER => {
+            let start = copied_sequence(socket).wrapping_sub(length);
+            request(state, length, start, at, tally);
+        }
+        _ => {}
+    }
+}
+
+/// Whether bytes have left by a send whose hook has not run yet: another thread is still inside the system call.
+#[inline(always)]
+fn send_under_way(state: &SocketState, socket: Object) -> bool {
+    // SAFETY: `socket` comes from a hook.
+    let tcp_state = unsafe { load::<u8>(socket, offset!(sock_state)) };
+    // Closing the sending side moves the sequence number too, but leaves these two states first.
+    (tcp_state == TCP_ESTABLISHED || tcp_state == TCP_CLOSE_WAIT) && write_sequence(socket) != state.sent_sequence
+}
+
+/// Does the turn of a send that is under way where its answer, or the next request, has already arrived.
+#[inline(always)]
+fn take_turn_of_send(state: &mut SocketState, at: u64, tally: Tally) {
+    match state.role {
+        Role::CLIENT if state.phase != Phase::REQUEST => {
+            let start = state.sent_sequence;
+            request(state, 0, start, at, tally);
+            state.exchange.request_first = 0;
+            state.exchange.flags |= Exchange::UNTIMED;
+            state.flags |= SocketFlags::SEND_AHEAD;
+        }
+        Role::SERVER if state.phase == Phase::REQUEST => {
+            response(state, 0, at);
+            state.exchange.flags |= Exchange::UNTIMED;
+            state.flags |= SocketFlags::SEND_AHEAD;
+        }
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn request(state: &mut SocketState, length: u32, sequence: u32, at: u64, tally: Tally) {
+    if state.phase != Phase::REQUEST {
+        finish(state, at, tally);
+        begin(state, sequence, at);
+    }
+    state.exchange.request_last = at;
+    state.exchange.request_bytes = state.exchange.request_bytes.saturating_add(length);
+}
+
+#[inline(always)]
+fn begin(state: &mut SocketState, sequence: u32, at: u64) {
+    add(&mut state.totals.requests, 1);
+    state.exchange = Exchange::NONE;
+    state.exchange.index = state.totals.requests;
+    state.exchange.request_first = at;
+    state.exchange.request_sequence = sequence;
+    state.exchange.request_thread = state.owner_thread;
+    state.phase = Phase::REQUEST;
+    if state.role == Role::SERVER {
+        if let Some(serving) = serving(u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE)) {
+            serving.cookie = state.cookie;
+            serving.index = state.exchange.index;
+        }
+    } else if let Some(serving) = serving(0) {
+        state.exchange.cause_cookie = serving.cookie;
+        state.exchange.cause_index = serving.index;
+    }
+}
+
+#[inline(always)]
+fn response(state: &mut SocketState, length: u32, at: u64) {
+    match state.phase {
+        Phase::REQUEST => {
+            add(&mut state.totals.responses, 1);
+            state.exchange.response_first = at;
+            state.exchange.response_thread = state.owner_thread;
+            state.phase = Phase::RESPONSE;
+            if state.role == Role::SERVER {
+                if let Some(serving) = serving(0) {
+                    if serving.cookie == state.cookie {
+                        serving.cookie = 0;
+                        serving.index = 0;
+                    }
+                }
+            }
+        }
+        Phase::RESPONSE => {}
+        _ => return,
+    }
+    state.exchange.response_last = at;
+    state.exchange.response_bytes = state.exchange.response_bytes.saturating_add(length);
+}
+
+/// Emits the exchange if its response has begun and it has not been emitted.
+#[inline(always)]
+pub(crate) fn finish(state: &mut SocketState, at: u64, tally: Tally) {
+    if state.phase == Phase::RESPONSE {
+        state.phase = Phase::REPORTED;
+        emit::exchange(state, &state.exchange, at, tally);
+    }
+}
+
+/// What the running thread is serving.
+#[inline(always)]
+fn serving(flags: u64) -> Option<&'static mut Serving> {
+    // SAFETY: the map is task storage of `Serving`, and the task is the running one.
+    unsafe {
+        bpf_task_storage_get(maps::handle(&SERVING), current_task().cast_mut().cast(), core::ptr::null_mut(), flags)
+            .cast::<Serving>()
+            .as_mut()
+    }
+}
+
+/// Adds to a total that two threads of the owner may grow at once.
+#[inline(always)]
+fn add(total: &mut u64, amount: u64) {
+    // SAFETY: one atomic addition to an aligned, valid word. The target's `core` has no read-modify-write atomics.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({total} + 0) += {amount}", total = in(reg) total, amount = in(reg) amount);
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading kernel structures: offsets found by user space, loads checked by the verifier.
+//!
+//! Invariant: every load starts at a pointer that the verifier knows by its BTF type and uses an offset which user
+//! space took from the running kernel's BTF, so a wrong offset is refused at load time instead of reading nonsense.
+//! Memory: one read-only [`Offsets`].
+
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
+use core::ffi::c_void;
+use tracer_common::{Offsets, ProcessId};
+
+/// Written by user space before the programs are loaded; constant for the verifier.
+#[unsafe(no_mangle)]
+pub(crate) static OFFSETS: Offsets = Offsets::UNSET;
+
+/// Reads one of the [`OFFSETS`].
+#[inline(always)]
+pub(crate) fn constant(offset: *const u32) -> usize {
+    // SAFETY: points into the program's own read-only data; volatile because user space writes it before the load.
+    unsafe { core::ptr::read_volatile(offset) as usize }
+}
+
+/// The named offset.
+macro_rules! offset {
+    ($field:ident) => {
+        $crate::kernel::constant(&raw const $crate::kernel::OFFSETS.$field)
+    };
+}
+pub(crate) use offset;
+
+/// A kernel object whose type the verifier knows.
+pub(crate) type Object = *const c_void;
+
+/// Loads a `T` at `offset` of `object`.
+///
+/// # Safety
+/// `object` comes from a program argument, a helper or [`follow`], and `offset` from [`OFFSETS`].
+#[inline(always)]
+pub(crate) unsafe fn load<T: Copy>(object: Object, offset: usize) -> T {
+    // SAFETY: the verifier checks object and offset against BTF and gives a faulting load the value zero.
+    unsafe { core::ptr::read_volatile(object.byte_add(offset).cast::<T>()) }
+}
+
+/// Loads the pointer at `offset` of `object`.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+pub(crate) unsafe fn follow(object: Object, offset: usize) -> Object {
+    // SAFETY: as for `load`.
+    unsafe { load::<Object>(object, offset) }
+}
+
+/// The running thread.
+#[inline(always)]
+pub(crate) fn current_task() -> Object {
+    // SAFETY: the helper has no preconditions and never returns null.
+    unsafe { bpf_get_current_task_btf() as Object }
+}
+
+/// The send sequence number after the last byte queued (`tcp_sock.write_seq`); 0 for what is not a TCP socket.
+#[inline(always)]
+pub(crate) fn write_sequence(socket: Object) -> u32 {
+    // SAFETY: the helper takes any socket and returns null when it is not TCP.
+    let tcp = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) } as Object;
+    if tcp.is_null() {
+        return 0;
+    }
+    // SAFETY: the helper returned a `tcp_sock`.
+    unsafe { load(tcp, offset!(tcp_write_seq)) }
+}
+
+/// The receive sequence number after the last byte read by the owner (`tcp_sock.copied_seq`); 0 when not TCP.
+#[inline(always)]
+pub(crate) fn copied_sequence(socket: Object) -> u32 {
+    // SAFETY: as above.
+    let tcp = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) } as Object;
+    if tcp.is_null() {
+        return 0;
+    }
+    // SAFETY: as above.
+    unsafe { load(tcp, offset!(tcp_copied_seq)) }
+}
+
+/// The identity of the process that `task` belongs to.
+///
+/// # Safety
+/// `task` is a kernel task.
+#[inline(always)]
+pub(crate) unsafe fn process_id(task: Object) -> ProcessId {
+    // SAFETY: by contract; start time and exec count are those of the thread group's leader.
+    unsafe {
+        let leader = follow(task, offset!(task_leader));
+        ProcessId {
+            pid: load(task, offset!(task_tgid)),
+            exec: load::<u64>(leader, offset!(task_exec)) as u32,
+            started: load(leader, offset!(task_started)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Hook on `exec`: what a process runs, read in the kernel because a process may be gone within a millisecond.
+//!
+//! Invariant: a record is emitted for every successful exec, after the new program image is in place.
+//! Memory: one record in the ring.
+
+use crate::emit::{self, now, tally};
+use crate::kernel::{Object, follow, load, offset, process_id};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use tracer_common::record::{ARGUMENTS_LENGTH, FILENAME_LENGTH};
+use tracer_common::{ExecRecord, RecordKind, Site};
+
+/// `(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn exec(context: BtfTracePointContext) -> i32 {
+    let Some(tally) = tally::<{ Site::EXEC }>() else { return 0 };
+    tally.seen();
+    tally.tracked();
+    let (task, program) = (context.arg::<Object>(0), context.arg::<Object>(2));
+    let Some(place) = emit::reserve::<ExecRecord>(tally) else { return 0 };
+    // SAFETY: `place` was just reserved; `task` is the running thread and its memory is the new program's.
+    unsafe {
+        let record = &mut *place;
+        record.header = emit::header::<ExecRecord>(RecordKind::EXEC, now());
+        record.process = process_id(task);
+        record.parent = process_id(follow(task, offset!(task_parent)));
+        record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
+        record.comm = load(task, offset!(task_comm));
+        record.padding = [0; 1];
+        core::ptr::write_bytes(record.filename.as_mut_ptr().cast::<u64>(), 0, FILENAME_LENGTH / 8);
+        core::ptr::write_bytes(record.arguments.as_mut_ptr().cast::<u64>(), 0, ARGUMENTS_LENGTH / 8);
+        let filename = follow(program, offset!(binprm_filename));
+        if bpf_probe_read_kernel_str(record.filename.as_mut_ptr().cast(), FILENAME_LENGTH as u32, filename) < 0 {
+            tally.read_fault();
+        }
+        let memory = follow(task, offset!(task_mm));
+        let start: u64 = load(memory, offset!(mm_arg_start));
+        let end: u64 = load(memory, offset!(mm_arg_end));
+        let whole = end.wrapping_sub(start);
+        let length = if whole > ARGUMENTS_LENGTH as u64 { ARGUMENTS_LENGTH as u64 } else { whole };
+        record.arguments_cut = u8::from(whole > ARGUMENTS_LENGTH as u64);
+        let read = bpf_probe_read_user(record.arguments.as_mut_ptr().cast(), length as u32, start as *const _);
+        record.arguments_length = if read == 0 { length as u16 } else { 0 };
+        if read != 0 {
+            tally.read_fault();
+        }
+    }
+    emit::submit(place, tally);
+    0
+}
