@@ -5,7 +5,7 @@
 
 macro_rules! offsets {
     ($($field:ident: $structure:literal . $path:literal,)*) => {
-        /// Byte offsets of members of kernel structures.
+        /// Byte offsets of members of kernel structures: `u32`s in the order of [`Self::PATHS`].
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets { $(pub $field: u32,)* }
@@ -16,10 +16,6 @@ macro_rules! offsets {
             /// Structure and dotted member path of each field, in the order of the fields.
             pub const PATHS: &'static [(&'static str, &'static str)] = &[$(($structure, $path),)*];
 
-            /// Fills the fields in the order of [`Self::PATHS`].
-            pub fn fill<E>(mut find: impl FnMut(&'static str, &'static str) -> Result<u32, E>) -> Result<Self, E> {
-                Ok(Self { $($field: find($structure, $path)?,)* })
-            }
         }
     };
 }
@@ -112,4 +108,6 @@ impl Census {
     pub const LISTENERS: u32 = 1;
     /// Connected sockets only.
     pub const CONNECTIONS: u32 = 2;
+    /// Finished: all listening ports are known.
+    pub const DONE: u32 = 3;
 }

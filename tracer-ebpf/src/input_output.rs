@@ -7,7 +7,7 @@ use crate::emit::{Tally, now, tally};
 use crate::kernel::Object;
 use crate::{exchange, socket};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_common::{Site, SocketState};
+use tracer_common::{Role, Site, SocketState};
 
 const MSG_PEEK: i32 = 2;
 
@@ -54,9 +54,9 @@ fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)
         return None;
     }
     let at = now();
-    let (state, new) = socket::find_or_create(socket, at, tally)?;
+    let (state, _) = socket::find_or_create(socket, at, tally)?;
     tally.tracked();
-    if new {
+    if state.role == Role::UNKNOWN && socket::census_done() {
         socket::infer_role(state);
     }
     state.active_at = at;

@@ -90,7 +90,7 @@ pub fn census(context: *const TaskFile) -> i32 {
     let at = now();
     let Some((state, new)) = socket::find_or_create(sk, at, tally) else { return 0 };
     tally.tracked();
-    if new {
+    if state.role == Role::UNKNOWN {
         if tcp_state == TCP_LISTEN {
             state.role = Role::LISTENER;
             state.flags |= SocketFlags::PREEXISTING;

@@ -5,10 +5,10 @@
 
 use crate::emit::{self, Tally};
 use crate::kernel::{Object, current_task, follow, load, offset, process_id, write_sequence};
-use crate::maps::{self, LISTENERS, SOCKETS};
+use crate::maps::{self, CONTROL, LISTENERS, SOCKETS};
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get};
-use tracer_common::{ListenerKey, Role, SocketCause, SocketFlags, SocketState, Tuple};
+use tracer_common::{Census, ListenerKey, Role, SocketCause, SocketFlags, SocketState, Tuple};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -135,6 +135,16 @@ pub(crate) fn infer_role(state: &mut SocketState) {
         state.flags |= SocketFlags::ROLE_INFERRED;
         if tuple.local_port < EPHEMERAL && tuple.remote_port >= EPHEMERAL { Role::SERVER } else { Role::CLIENT }
     };
+}
+
+/// Whether all listening ports are known, so that a role can be inferred.
+#[inline(always)]
+pub(crate) fn census_done() -> bool {
+    match CONTROL.get_ptr(0) {
+        // SAFETY: points into the map value.
+        Some(control) => unsafe { (*control).census == Census::DONE },
+        None => false,
+    }
 }
 
 #[inline(always)]

@@ -1,0 +1,212 @@
+//! The loaded programs: start, drain, look, count.
+//!
+//! Invariant: listening ports are known before the role of an older connection is decided; a hook that cannot be
+//! attached is a named degradation unless nothing works without it. Memory: the ring, of the size asked for.
+
+use super::hooks::{CENSUS, HOOKS, Hook, SNAPSHOT};
+use super::iterate::Iterator;
+use super::offsets::{self, KERNEL_BTF};
+use anyhow::{Context as _, Result, anyhow};
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::programs::{BtfTracePoint, Iter};
+use aya::{Btf, Ebpf, EbpfLoader};
+use rustix::event::{Timespec, epoll};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
+use tracer_common::{Census, Counters, Reader, Site, SocketRecord};
+use tracer_core::graph::snapshot::Degradation;
+use tracer_core::input::Loss;
+
+/// The kernel programs, compiled when this program was.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
+
+/// An exchange whose response has begun and which is silent for this long counts as finished.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
+
+/// Words in one CPU's counters.
+const COUNTER_WORDS: usize = size_of::<Counters>() / 8;
+/// Words in one hook's counters: seen, filtered, tracked, map full, emitted, submitted, ring full, read fault.
+const SITE_WORDS: usize = COUNTER_WORDS / Site::COUNT;
+
+/// Loaded and attached programs. Dropping it detaches and unloads everything.
+#[expect(missing_debug_implementations, reason = "aya's maps have none")]
+pub(crate) struct Capture {
+    // Holds programs and links.
+    programs: Ebpf,
+    ready: OwnedFd,
+    records: RingBuf<MapData>,
+    control: Array<MapData, [u32; 2]>,
+    counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
+    snapshot: Iterator,
+    census: Iterator,
+    /// What does not work, by name.
+    pub(crate) degraded: Vec<Degradation>,
+}
+
+/// What one hook counted, over all CPUs, in the order of `SiteCounters`.
+pub(crate) type SiteTotals = [u64; SITE_WORDS];
+
+impl Capture {
+    /// Loads the programs and attaches every hook. `ring` is the size of the ring in bytes, a power of two.
+    pub(crate) fn start(ring: u32) -> Result<Self> {
+        let btf = btf_rs::Btf::from_file(KERNEL_BTF).with_context(|| {
+            format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
+        })?;
+        let offsets = offsets::resolve(&btf).context("this kernel is not one that the tracer knows")?;
+        drop(btf);
+        let settings = [u64::from(ring / 4), u64::try_from(QUIET_AFTER.as_nanos()).unwrap_or(u64::MAX)];
+        let kernel = Btf::from_sys_fs().context("read the kernel's BTF")?;
+        let mut programs = EbpfLoader::new()
+            .btf(Some(&kernel))
+            .override_global("OFFSETS", offsets.as_slice(), true)
+            .override_global("SETTINGS", settings.as_slice(), true)
+            .map_max_entries("RECORDS", ring)
+            // Task storage: the kernel and the programs know it, aya only passes it on.
+            .allow_unsupported_maps()
+            .load(OBJECT)
+            .context("load the kernel programs (this needs root, or CAP_BPF and CAP_PERFMON)")?;
+        let storage = programs.map("SOCKETS").context("the object has no map SOCKETS")?;
+        let storage = map_descriptor(storage)?;
+        let census = load_iterator(&mut programs, CENSUS, &kernel, None)?;
+        let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel, Some(storage))?;
+        let mut capture = Self {
+            records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,
+            control: Array::try_from(take(&mut programs, "CONTROL")?)?,
+            counters: PerCpuArray::try_from(take(&mut programs, "COUNTERS")?)?,
+            programs,
+            ready: rustix::event::epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            snapshot,
+            census,
+            degraded: Vec::new(),
+        };
+        // Edge-triggered: records that wait do not end a wait, only a program that wakes the reader does.
+        epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
+        capture.attach(&kernel)?;
+        Ok(capture)
+    }
+
+    fn attach(&mut self, kernel: &Btf) -> Result<()> {
+        for hook in HOOKS {
+            if let Err(error) = attach(&mut self.programs, hook, kernel) {
+                if hook.essential {
+                    return Err(error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without)));
+                }
+                self.degraded.push(Degradation {
+                    name: format!("hook {} is not attached: {}", hook.tracepoint, hook.without),
+                    reason: format!("{error:#}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what was open before: listening sockets first, so that the connections' roles can be told.
+    pub(crate) fn census(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
+        for pass in [Census::LISTENERS, Census::CONNECTIONS] {
+            self.control.set(0, [Reader::ON_TIMER, pass], 0)?;
+            self.census.run(size_of::<SocketRecord>(), &mut each)?;
+        }
+        self.control.set(0, [Reader::ON_TIMER, Census::DONE], 0)?;
+        Ok(())
+    }
+
+    /// Reports every socket that changed since the last snapshot or has a request in flight.
+    pub(crate) fn snapshot(&self, each: impl FnMut(&[u8])) -> Result<()> {
+        self.snapshot.run(size_of::<SocketRecord>(), each)
+    }
+
+    /// Hands every waiting record to `each`; returns how many there were.
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(&[u8])) -> u64 {
+        let mut count = 0;
+        while let Some(record) = self.records.next() {
+            each(&record);
+            count += 1;
+        }
+        count
+    }
+
+    /// Ends every later wait as soon as `descriptor` is readable.
+    pub(crate) fn also_wait_for(&self, descriptor: BorrowedFd<'_>) -> Result<()> {
+        Ok(epoll::add(&self.ready, descriptor, epoll::EventData::new_u64(1), epoll::EventFlags::IN)?)
+    }
+
+    /// Tells the programs when to wake the reader: with the next record when it is `asleep`, else only when the ring
+    /// fills. After falling asleep the ring must be drained once more before waiting.
+    pub(crate) fn fall_asleep(&mut self, asleep: bool) -> Result<()> {
+        let reader = if asleep { Reader::ASLEEP } else { Reader::ON_TIMER };
+        Ok(self.control.set(0, [reader, Census::DONE], 0)?)
+    }
+
+    /// Waits until a program wakes the reader or `timeout` has passed.
+    pub(crate) fn wait(&self, timeout: Duration) -> Result<()> {
+        let timeout = Timespec::try_from(timeout).context("wait")?;
+        let mut events = Vec::with_capacity(4);
+        match epoll::wait(&self.ready, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error).context("wait for records"),
+        }
+    }
+
+    /// What each hook counted, over all CPUs, in the order of [`Site::NAMES`].
+    pub(crate) fn counters(&self) -> Result<Vec<SiteTotals>> {
+        let mut totals = vec![[0_u64; SITE_WORDS]; Site::COUNT];
+        for cpu in self.counters.get(&0, 0)?.iter() {
+            for (site, words) in totals.iter_mut().zip(cpu.chunks_exact(SITE_WORDS)) {
+                for (total, word) in site.iter_mut().zip(words) {
+                    *total = total.saturating_add(*word);
+                }
+            }
+        }
+        Ok(totals)
+    }
+
+    /// What was lost in the kernel since the start.
+    pub(crate) fn loss(&self) -> Result<Loss> {
+        let mut loss = Loss::default();
+        for [.., map_full, _, _, ring_full, read_fault] in self.counters()? {
+            loss.map_full += map_full;
+            loss.ring_full += ring_full;
+            loss.read_fault += read_fault;
+        }
+        Ok(loss)
+    }
+}
+
+fn ring_descriptor(records: &RingBuf<MapData>) -> BorrowedFd<'_> {
+    // SAFETY: the descriptor belongs to `records` and is borrowed no longer than it.
+    unsafe { BorrowedFd::borrow_raw(records.as_raw_fd()) }
+}
+
+fn wake_up() -> epoll::EventFlags {
+    epoll::EventFlags::IN | epoll::EventFlags::ET
+}
+
+fn take(programs: &mut Ebpf, name: &str) -> Result<aya::maps::Map> {
+    programs.take_map(name).with_context(|| format!("the object has no map {name}"))
+}
+
+fn map_descriptor(map: &aya::maps::Map) -> Result<i32> {
+    match map {
+        aya::maps::Map::SkStorage(data) | aya::maps::Map::Unsupported(data) => Ok(data.fd().as_fd().as_raw_fd()),
+        other => Err(anyhow!("SOCKETS is not socket storage but {other:?}")),
+    }
+}
+
+fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
+    let program = programs.program_mut(hook.program).context("the object does not have it")?;
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(hook.tracepoint, kernel)?;
+    program.attach()?;
+    Ok(())
+}
+
+fn load_iterator(
+    programs: &mut Ebpf,
+    (name, target): (&str, &str),
+    kernel: &Btf,
+    map: Option<i32>,
+) -> Result<Iterator> {
+    let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;
+    program.load(target, kernel).with_context(|| format!("load the iterator {name}"))?;
+    Iterator::attach(program, map)
+}

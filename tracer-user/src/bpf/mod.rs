@@ -1,0 +1,13 @@
+//! The kernel boundary: loading and attaching the programs, and reading what they write.
+//!
+//! Invariant: the only `unsafe` of user space is here; programs and maps are held by descriptors alone, so the
+//! kernel removes them when this process ends in whatever way. Memory: the ring, mapped once.
+#![allow(unsafe_code, reason = "system calls that no library offers; each with its reason")]
+
+pub(crate) mod capture;
+pub(crate) mod hooks;
+mod iterate;
+mod offsets;
+
+pub(crate) use capture::Capture;
+pub(crate) use offsets::KERNEL_BTF;

@@ -1,0 +1,86 @@
+//! Where the running kernel keeps what the programs read, taken from its BTF.
+//!
+//! Invariant: every offset is found by name or the load fails naming the member. Memory: the BTF is dropped after use.
+
+use anyhow::{Context as _, Result, bail};
+use btf_rs::{Btf, Struct, Type};
+use tracer_common::Offsets;
+
+/// The kernel's own type information.
+pub(crate) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// The offsets in the order of [`Offsets::PATHS`].
+pub(crate) fn resolve(btf: &Btf) -> Result<Vec<u32>> {
+    Offsets::PATHS
+        .iter()
+        .map(|(structure, path)| {
+            member_offset(btf, structure, path).with_context(|| format!("struct {structure}, member {path}"))
+        })
+        .collect()
+}
+
+/// The byte offset of a dotted member path in a structure.
+fn member_offset(btf: &Btf, structure: &str, path: &str) -> Result<u32> {
+    let mut kind = btf
+        .resolve_types_by_name(structure)?
+        .into_iter()
+        .find(|found| matches!(found, Type::Struct(_)))
+        .context("the kernel's BTF does not have it")?;
+    let mut bits = 0_u32;
+    for name in path.split('.') {
+        let (Type::Struct(parent) | Type::Union(parent)) = &kind else { bail!("{name}: its parent is no structure") };
+        let (offset, next) = find_member(btf, parent, name)?.with_context(|| format!("no member {name}"))?;
+        bits = bits.checked_add(offset).context("offset out of range")?;
+        kind = next;
+    }
+    if bits % 8 != 0 {
+        bail!("it does not begin at a byte");
+    }
+    Ok(bits / 8)
+}
+
+/// Offset in bits and type of the member `name`, also inside unnamed structures and unions.
+fn find_member(btf: &Btf, parent: &Struct, name: &str) -> Result<Option<(u32, Type)>> {
+    for member in &parent.members {
+        let found = btf.resolve_name(member).unwrap_or_default();
+        if found == name {
+            return Ok(Some((member.bit_offset(), strip(btf, btf.resolve_chained_type(member)?)?)));
+        }
+        if found.is_empty()
+            && let Type::Struct(inner) | Type::Union(inner) = strip(btf, btf.resolve_chained_type(member)?)?
+            && let Some((offset, kind)) = find_member(btf, &inner, name)?
+        {
+            return Ok(Some((member.bit_offset() + offset, kind)));
+        }
+    }
+    Ok(None)
+}
+
+/// The type behind typedefs and qualifiers.
+fn strip(btf: &Btf, mut kind: Type) -> Result<Type> {
+    loop {
+        kind = match &kind {
+            Type::Typedef(inner) => btf.resolve_chained_type(inner)?,
+            Type::Volatile(inner) | Type::Const(inner) | Type::Restrict(inner) => btf.resolve_chained_type(inner)?,
+            Type::TypeTag(inner) => btf.resolve_chained_type(inner)?,
+            _ => return Ok(kind),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_offset_is_found_in_the_running_kernel_and_a_wrong_name_is_refused() {
+        let Ok(btf) = Btf::from_file(KERNEL_BTF) else {
+            println!("SKIPPED: this kernel has no BTF");
+            return;
+        };
+        assert_eq!(resolve(&btf).unwrap().len(), Offsets::PATHS.len());
+        let error = member_offset(&btf, "sock", "__sk_common.no_such_member").unwrap_err();
+        assert!(format!("{error:#}").contains("no_such_member"));
+        assert_eq!(member_offset(&btf, "sock_common", "skc_daddr").unwrap(), 0);
+    }
+}
