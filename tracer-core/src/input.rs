@@ -40,7 +40,18 @@ pub struct Start {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessFacts {
     pub process: ProcessKey,
-    pub parent: Option<ProcessKey>,
+    pub uid: Option<u32>,
+    pub comm: Option<Vec<u8>>,
+    pub exe: Option<Vec<u8>>,
+    pub arguments: Vec<Vec<u8>>,
+    /// Its parents, nearest first, at most `limits::PARENTS`.
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// A parent of a process as `/proc` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    pub pid: u32,
     pub uid: Option<u32>,
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,

@@ -8,10 +8,18 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod baseline;
+pub mod decode;
+pub mod detect;
+pub mod engine;
+pub mod exchange;
 pub mod graph;
 pub mod identity;
 pub mod input;
 pub mod limits;
+pub mod sim;
+pub mod tape;
 pub mod time;
 
+pub use engine::Engine;
 pub use input::{Input, Output};

@@ -138,7 +138,8 @@ pub(crate) unsafe fn write_socket(
         if let Some(task) = task {
             let parent = follow(task, offset!(task_parent));
             record.parent = kernel::process_id(parent);
-            record.comm = load(task, offset!(task_comm));
+            // The leader's: a thread may have a name of its own.
+            record.comm = load(follow(task, offset!(task_leader)), offset!(task_comm));
             record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
             record.parent_exec_at_fork = load::<u64>(task, offset!(task_parent_exec)) as u32;
             record.described = 1;

@@ -8,6 +8,7 @@ use crate::emit::{self, Tally, now, tally};
 use crate::kernel::{Object, current_task, load, offset, process_id, write_sequence};
 use crate::{exchange, socket};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
 use tracer_common::{Phase, Role, Site, SocketCause, SocketFlags, SocketState};
 
 // include/net/tcp_states.h
@@ -27,6 +28,7 @@ pub fn state(context: BtfTracePointContext) -> i32 {
         tally.filtered();
         return 0;
     }
+    debug!(&context, "socket state {} -> {}", old, new);
     match new {
         SYN_SENT => connecting(sk, tally),
         ESTABLISHED => established(sk, tally),

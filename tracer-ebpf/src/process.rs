@@ -7,6 +7,7 @@ use crate::emit::{self, now, tally};
 use crate::kernel::{Object, follow, load, offset, process_id};
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
 use tracer_common::record::{ARGUMENTS_LENGTH, FILENAME_LENGTH};
 use tracer_common::{ExecRecord, RecordKind, Site};
 
@@ -46,5 +47,6 @@ pub fn exec(context: BtfTracePointContext) -> i32 {
         }
     }
     emit::submit(place, tally);
+    debug!(&context, "exec: pid {}", aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32);
     0
 }

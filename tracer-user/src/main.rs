@@ -1,5 +1,22 @@
 //! The `tracer` command.
 //!
+//! Follow one event: `bpf` takes it out of the kernel, `source` delivers it, `run` hands it to the core and what
+//! follows from it to a `console`; `cli` decides what is wanted, `facts` answers what the core asks.
 //! Invariant: this file only lists what there is. Memory: none.
 
-fn main() {}
+mod bpf;
+mod cli;
+mod clock;
+mod console;
+mod facts;
+mod files;
+mod recording;
+mod run;
+mod sink;
+mod source;
+mod stop;
+mod tui;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

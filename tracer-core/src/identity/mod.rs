@@ -1,7 +1,16 @@
-//! Who a process is, and what a person calls it.
+//! Who a process is, what a person calls it, and who listens where.
 //!
-//! Invariant: a process is named by pid, start time and exec count together, never by its pid alone.
-//! Memory: bounded by `limits::PROCESSES`.
+//! Invariant: a process is named by pid, start time and exec count together, never by its pid alone; what is not
+//! known stays unknown. Memory: bounded by `limits::PROCESSES` and `limits::LISTENERS`.
+
+pub mod address;
+pub mod listeners;
+pub mod naming;
+pub mod processes;
+
+pub use address::Endpoint;
+pub use listeners::Listeners;
+pub use processes::{Process, Processes};
 
 use serde::{Deserialize, Serialize};
 use tracer_common::ProcessId;

@@ -6,10 +6,12 @@
 use super::hooks::{CENSUS, HOOKS, Hook, SNAPSHOT};
 use super::iterate::Iterator;
 use super::offsets::{self, KERNEL_BTF};
+use super::privilege;
 use anyhow::{Context as _, Result, anyhow};
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -23,13 +25,16 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tr
 /// An exchange whose response has begun and which is silent for this long counts as finished.
 const QUIET_AFTER: Duration = Duration::from_millis(200);
 
+/// Values of the programs' log level: the constant folds every message away unless it is wanted.
+const LOG_NOTHING: u8 = 0;
+const LOG_ALL: u8 = u8::MAX;
+
 /// Words in one CPU's counters.
 const COUNTER_WORDS: usize = size_of::<Counters>() / 8;
 /// Words in one hook's counters: seen, filtered, tracked, map full, emitted, submitted, ring full, read fault.
 const SITE_WORDS: usize = COUNTER_WORDS / Site::COUNT;
 
 /// Loaded and attached programs. Dropping it detaches and unloads everything.
-#[expect(missing_debug_implementations, reason = "aya's maps have none")]
 pub(crate) struct Capture {
     // Holds programs and links.
     programs: Ebpf,
@@ -41,14 +46,17 @@ pub(crate) struct Capture {
     census: Iterator,
     /// What does not work, by name.
     pub(crate) degraded: Vec<Degradation>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 /// What one hook counted, over all CPUs, in the order of `SiteCounters`.
 pub(crate) type SiteTotals = [u64; SITE_WORDS];
 
 impl Capture {
-    /// Loads the programs and attaches every hook. `ring` is the size of the ring in bytes, a power of two.
-    pub(crate) fn start(ring: u32) -> Result<Self> {
+    /// Loads the programs and attaches every hook. `ring` is the size of the ring in bytes, a power of two; with
+    /// `kernel_log` the programs say what they do.
+    pub(crate) fn start(ring: u32, kernel_log: bool) -> Result<Self> {
+        privilege::require()?;
         let btf = btf_rs::Btf::from_file(KERNEL_BTF).with_context(|| {
             format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
         })?;
@@ -60,15 +68,17 @@ impl Capture {
             .btf(Some(&kernel))
             .override_global("OFFSETS", offsets.as_slice(), true)
             .override_global("SETTINGS", settings.as_slice(), true)
+            .override_global(aya_log::LEVEL, if kernel_log { &LOG_ALL } else { &LOG_NOTHING }, true)
             .map_max_entries("RECORDS", ring)
             // Task storage: the kernel and the programs know it, aya only passes it on.
             .allow_unsupported_maps()
             .load(OBJECT)
-            .context("load the kernel programs (this needs root, or CAP_BPF and CAP_PERFMON)")?;
+            .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
         let storage = programs.map("SOCKETS").context("the object has no map SOCKETS")?;
         let storage = map_descriptor(storage)?;
         let census = load_iterator(&mut programs, CENSUS, &kernel, None)?;
         let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel, Some(storage))?;
+        let logger = if kernel_log { Some(EbpfLogger::init(&mut programs)?) } else { None };
         let mut capture = Self {
             records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,
             control: Array::try_from(take(&mut programs, "CONTROL")?)?,
@@ -78,6 +88,7 @@ impl Capture {
             snapshot,
             census,
             degraded: Vec::new(),
+            logger,
         };
         // Edge-triggered: records that wait do not end a wait, only a program that wakes the reader does.
         epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
@@ -91,13 +102,17 @@ impl Capture {
                 if hook.essential {
                     return Err(error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without)));
                 }
-                self.degraded.push(Degradation {
-                    name: format!("hook {} is not attached: {}", hook.tracepoint, hook.without),
-                    reason: format!("{error:#}"),
-                });
+                self.degraded.push(Degradation { name: degradation(hook), reason: format!("{error:#}") });
             }
         }
         Ok(())
+    }
+
+    /// Why a hook is not attached; `None` when it is.
+    pub(crate) fn missing(&self, hook: &Hook) -> Option<String> {
+        let name = degradation(hook);
+        let missing = self.degraded.iter().find(|degradation| degradation.name == name)?;
+        Some(format!("{}: {}", hook.without, missing.reason))
     }
 
     /// Takes in what was open before: listening sockets first, so that the connections' roles can be told.
@@ -160,6 +175,13 @@ impl Capture {
         Ok(totals)
     }
 
+    /// Passes on what the programs have said.
+    pub(crate) fn log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
     /// What was lost in the kernel since the start.
     pub(crate) fn loss(&self) -> Result<Loss> {
         let mut loss = Loss::default();
@@ -170,6 +192,10 @@ impl Capture {
         }
         Ok(loss)
     }
+}
+
+fn degradation(hook: &Hook) -> String {
+    format!("hook {} is not attached: {}", hook.tracepoint, hook.without)
 }
 
 fn ring_descriptor(records: &RingBuf<MapData>) -> BorrowedFd<'_> {

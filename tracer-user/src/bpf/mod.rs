@@ -4,10 +4,11 @@
 //! kernel removes them when this process ends in whatever way. Memory: the ring, mapped once.
 #![allow(unsafe_code, reason = "system calls that no library offers; each with its reason")]
 
-pub(crate) mod capture;
-pub(crate) mod hooks;
+mod capture;
+pub(crate) mod features;
+mod hooks;
 mod iterate;
 mod offsets;
+mod privilege;
 
 pub(crate) use capture::Capture;
-pub(crate) use offsets::KERNEL_BTF;

@@ -1,0 +1,177 @@
+//! Which call a connection counts for, and what it adds.
+//!
+//! Invariant: a connection adds to one call at a time and from one end only; a service is named when its process is
+//! known, and called unknown when it is not. Memory: none of its own.
+
+use super::Engine;
+use crate::exchange::{Connection, ConnectionId, Side, connection, connections::GRACE};
+use crate::graph::{ServiceId, ServiceName};
+use crate::identity::{Endpoint, ProcessKey};
+use crate::input::Output;
+
+/// A service, or that it is not known yet.
+enum Found {
+    Process(ProcessKey),
+    Name(ServiceName),
+    NotYet,
+}
+
+impl Engine {
+    /// Looks at a connection that has no call yet, or that is over.
+    pub(super) fn attend(&mut self, id: ConnectionId, out: &mut Vec<Output>) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if connection.call.is_none() && !self.settle(id, out) {
+            self.connections.attend(id);
+            return;
+        }
+        self.count(id);
+        let now = self.moments.now;
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.is_over() {
+            return;
+        }
+        if !connection.judged {
+            // Late records of its owner reading what was left, and those of the other end, may still come.
+            connection.deadline = now.after(GRACE);
+            self.conclude(id);
+        } else if now >= connection.deadline {
+            self.connections.remove(id);
+            return;
+        }
+        self.connections.attend(id);
+    }
+
+    /// Finds the call of a connection; `false` while a service is not known.
+    fn settle(&mut self, id: ConnectionId, out: &mut Vec<Output>) -> bool {
+        let Some(connection) = self.connections.get(id) else { return true };
+        let (Some((_, telling)), opened) = (connection.telling(), connection.opened) else { return true };
+        let late = self.moments.now >= connection.deadline;
+        if !telling.was_established() && telling.closing.is_none() && !late {
+            return false;
+        }
+        let failed = !telling.was_established();
+        let port = match (&connection.client, &connection.server) {
+            (_, Some(server)) => server.local.port,
+            (Some(client), None) => client.remote.port,
+            (None, None) => return true,
+        };
+        let from = self.client_of(connection, late);
+        let to = self.server_of(connection, late || failed);
+        let (from, to) = match (from, to) {
+            (Found::NotYet, _) | (_, Found::NotYet) => return false,
+            found => found,
+        };
+        let unresolved = [&from, &to].iter().any(|found| matches!(found, Found::Name(ServiceName::Unknown(_))));
+        if unresolved && !failed {
+            self.gaps.unresolved += 1;
+        }
+        let processes = [&from, &to].map(|found| if let Found::Process(key) = found { Some(*key) } else { None });
+        let [client, server] = processes;
+        let (from, to) = (self.service(from), self.service(to));
+        let (call, new) = self.graph.call(from, to, port, opened);
+        if let Some(node) = self.graph.get_mut(call) {
+            node.client = client.or(node.client);
+            node.server = server.or(node.server);
+        }
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.call = Some(call);
+            let counted = if connection.client.is_some() { Side::Client } else { Side::Server };
+            connection.counted.get_or_insert(counted);
+        }
+        self.count(id);
+        if new {
+            self.new_call(call, out);
+        }
+        true
+    }
+
+    fn client_of(&self, connection: &Connection, late: bool) -> Found {
+        match (&connection.client, &connection.server) {
+            (Some(client), _) => match client.owner {
+                Some(owner) => Found::Process(owner),
+                None if late => Found::Name(ServiceName::Unknown(client.local.address)),
+                None => Found::NotYet,
+            },
+            (None, Some(server)) if late => Found::Name(self.address(&server.remote)),
+            _ => Found::NotYet,
+        }
+    }
+
+    fn server_of(&self, connection: &Connection, late: bool) -> Found {
+        if let Some(owner) = connection.server.as_ref().and_then(|server| server.owner) {
+            return Found::Process(owner);
+        }
+        if !late {
+            return Found::NotYet;
+        }
+        let end = match (&connection.server, &connection.client) {
+            (Some(server), _) => &server.local,
+            (None, Some(client)) => &client.remote,
+            (None, None) => return Found::NotYet,
+        };
+        match self.listeners.find(end).filter(|_| self.is_local(end)) {
+            Some(owner) => Found::Process(owner),
+            None => Found::Name(self.address(end)),
+        }
+    }
+
+    fn is_local(&self, end: &Endpoint) -> bool {
+        end.is_loopback() || self.local_addresses.contains(&(end.netns, end.address))
+    }
+
+    /// What an address is called whose process is not known.
+    fn address(&self, end: &Endpoint) -> ServiceName {
+        if self.is_local(end) { ServiceName::Unknown(end.address) } else { ServiceName::Peer(end.address) }
+    }
+
+    fn service(&mut self, found: Found) -> ServiceId {
+        match found {
+            Found::Process(key) => {
+                let name = self.processes.name(key).unwrap_or_else(|| format!("pid {}", key.pid));
+                let service = self.graph.service(ServiceName::Program(name));
+                self.graph.add_instance(service, key);
+                service
+            }
+            Found::Name(name) => self.graph.service(name),
+            Found::NotYet => self.graph.service(ServiceName::Other),
+        }
+    }
+
+    /// Adds to its call what a connection grew by since it was counted last.
+    pub(super) fn count(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (Some(call), Some(counted)) = (connection.call, connection.counted) else { return };
+        let Some(call) = self.graph.get_mut(call) else { return };
+        if let Some(held) = connection.held.take() {
+            call.record_all(&held);
+        }
+        let established = connection.telling().is_some_and(|(_, end)| end.was_established());
+        if established && !connection.counted_open {
+            connection.counted_open = true;
+            call.connections += 1;
+        }
+        for side in [Side::Client, Side::Server] {
+            let Some(end) = connection.end_mut(side) else { continue };
+            let grown = std::mem::take(&mut end.uncounted);
+            if side == counted {
+                call.grow(&if side == Side::Client { grown } else { grown.mirrored() });
+            }
+        }
+    }
+
+    /// Judges how a connection ended, once.
+    pub(super) fn conclude(&mut self, id: ConnectionId) {
+        self.count(id);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(call) = connection.call.and_then(|call| self.graph.get_mut(call)) else { return };
+        for sample in connection.pairing.flush() {
+            call.record(&sample);
+        }
+        let Some((side, end)) = connection.telling() else { return };
+        let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
+        let errors = connection::errors(side, end, &closing, call.has_answers());
+        call.fail(&errors, end.was_established());
+        self.gaps.exchanges_without_times += end.totals.responses.saturating_sub(end.timed);
+        connection.judged = true;
+    }
+}

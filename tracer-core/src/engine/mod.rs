@@ -1,0 +1,132 @@
+//! The wiring: every input, on its way through all rooms, in order.
+//!
+//! Invariant: inputs are handled in the order given and nothing else is looked at, so the same inputs give the same
+//! outputs. Memory: the tables of the rooms, each with its cap.
+
+mod attribute;
+mod observe;
+mod report;
+mod windows;
+
+use crate::alert::AlertBook;
+use crate::baseline::Baseline;
+use crate::decode::{Record, decode};
+use crate::detect::Limits;
+use crate::exchange::Connections;
+use crate::graph::snapshot::Degradation;
+use crate::graph::{CallGraph, Moments};
+use crate::identity::{Listeners, Processes};
+use crate::input::{Input, Loss, Output, Start};
+use crate::time::{Moment, Span, Wall};
+use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
+
+/// How to look.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Length of a window.
+    pub window: Span,
+    /// The calls that are expected.
+    pub baseline: Option<Baseline>,
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { window: Span::from_seconds(10), baseline: None, limits: Limits::default() }
+    }
+}
+
+/// What could not be told, by number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gaps {
+    undecodable: u64,
+    exchanges_without_times: u64,
+    before_start: u64,
+    unresolved: u64,
+}
+
+/// The state of an observation.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    moments: Moments,
+    processes: Processes,
+    listeners: Listeners,
+    local_addresses: HashSet<(u32, IpAddr)>,
+    connections: Connections,
+    graph: CallGraph,
+    alerts: AlertBook,
+    degraded: BTreeSet<Degradation>,
+    loss: Loss,
+    /// The loss at the end of the last window.
+    loss_before: Loss,
+    gaps: Gaps,
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let start = Start { host: String::new(), at: Moment(0), wall: Wall(0), boottime_ahead: 0 };
+        let moments = Moments { start, now: Moment(0), window: config.window, window_began: Moment(0) };
+        Self {
+            config,
+            moments,
+            processes: Processes::default(),
+            listeners: Listeners::default(),
+            local_addresses: HashSet::new(),
+            connections: Connections::default(),
+            graph: CallGraph::default(),
+            alerts: AlertBook::default(),
+            degraded: BTreeSet::new(),
+            loss: Loss::default(),
+            loss_before: Loss::default(),
+            gaps: Gaps::default(),
+        }
+    }
+
+    /// Handles one input; what follows from it is added to `out`.
+    pub fn handle(&mut self, input: &Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Start(start) => self.start(start),
+            Input::Record(bytes) => self.record(bytes, out),
+            Input::Process(facts) => self.processes.learned(facts),
+            Input::Loss(loss) => self.loss = *loss,
+            Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
+            Input::Tick { at, wall: _ } => self.tick(*at, out),
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        self.moments.start = start.clone();
+        self.moments.now = start.at;
+        self.moments.window_began = start.at;
+    }
+
+    /// Handles one record as the kernel wrote it.
+    pub fn record(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
+        match decode(bytes) {
+            Ok(Record::Socket(record)) => self.socket(&record, out),
+            Ok(Record::Exchange(record)) => self.exchange(&record),
+            Ok(Record::Exec(record)) => {
+                self.processes.executed(&record);
+                self.ask_for(crate::identity::ProcessKey::from_kernel(record.parent), out);
+            }
+            Err(_) => self.gaps.undecodable += 1,
+        }
+    }
+
+    fn tick(&mut self, at: Moment, out: &mut Vec<Output>) {
+        self.moments.now = self.moments.now.max(at);
+        for id in self.connections.take_attention() {
+            self.attend(id, out);
+        }
+        self.close_windows(out);
+    }
+
+    fn ask_for(&mut self, process: Option<crate::identity::ProcessKey>, out: &mut Vec<Output>) {
+        if let Some(key) = process.filter(|key| self.processes.should_ask(*key)) {
+            out.push(Output::Need(key));
+        }
+    }
+}

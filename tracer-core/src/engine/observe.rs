@@ -1,0 +1,146 @@
+//! What records say about connections.
+//!
+//! Invariant: totals are applied before the owner changes, so each process is told what it did itself.
+//! Memory: none of its own.
+
+use super::Engine;
+use crate::exchange::{Closing, ConnectionId, End, Half, Side, pairing};
+use crate::identity::{Endpoint, ProcessKey};
+use crate::input::Output;
+use crate::limits;
+use crate::time::Moment;
+use tracer_common::{Exchange, ExchangeRecord, Role, SocketCause, SocketFlags, SocketRecord};
+
+impl Engine {
+    /// Handles the state of a socket.
+    pub(super) fn socket(&mut self, record: &SocketRecord, out: &mut Vec<Output>) {
+        let owner = ProcessKey::from_kernel(record.owner);
+        if record.described == 1 {
+            self.processes.described(record);
+            self.ask_for(ProcessKey::from_kernel(record.parent), out);
+        }
+        self.ask_for(owner, out);
+        let side = match record.role {
+            Role::CLIENT => Side::Client,
+            Role::SERVER => Side::Server,
+            Role::LISTENER => return self.listener(record, owner),
+            _ => return,
+        };
+        if self.local_addresses.len() < limits::LISTENERS {
+            let local = Endpoint::local(&record.tuple);
+            self.local_addresses.insert((local.netns, local.address));
+        }
+        let Some(id) = self.connection_of(record, side) else { return };
+        let id = self.follow(id, side, record, owner);
+        self.count(id);
+    }
+
+    fn listener(&mut self, record: &SocketRecord, owner: Option<ProcessKey>) {
+        if let Some(owner) = owner
+            && record.cause != SocketCause::CLOSED
+        {
+            self.listeners.insert(Endpoint::local(&record.tuple), owner);
+        }
+    }
+
+    /// The connection that a socket belongs to, made if it is new.
+    fn connection_of(&mut self, record: &SocketRecord, side: Side) -> Option<ConnectionId> {
+        if let Some((id, known)) = self.connections.find(record.cookie) {
+            let connects_again = record.cause == SocketCause::CONNECTING
+                && self.connections.get(id).and_then(|held| held.end(known)).is_some_and(|end| end.closing.is_some());
+            if known == side && !connects_again {
+                return Some(id);
+            }
+            self.conclude(id);
+            self.connections.remove(id);
+        }
+        if record.cause == SocketCause::CLOSED && record.flags & SocketFlags::CLOSED != 0 {
+            // Told before and forgotten since: its owner has read what was left.
+            return None;
+        }
+        if record.flags & SocketFlags::PREEXISTING != 0 {
+            self.gaps.before_start += 1;
+        }
+        self.connections.add(End::new(record), side, Moment(record.opened_at))
+    }
+
+    /// Takes over what the record says; returns the connection, which another end may have joined.
+    fn follow(
+        &mut self,
+        id: ConnectionId,
+        side: Side,
+        record: &SocketRecord,
+        owner: Option<ProcessKey>,
+    ) -> ConnectionId {
+        let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return id };
+        end.advance(&record.totals);
+        end.observe(record);
+        if end.owner != owner && owner.is_some() {
+            let had_owner = end.owner.is_some();
+            if had_owner {
+                self.count(id);
+            }
+            self.own(id, side, owner);
+        }
+        let id = self.connections.locate(id, side, self.moments.now);
+        if record.cause == SocketCause::CLOSED {
+            self.close(id, side, record);
+        }
+        id
+    }
+
+    /// Another process owns the end: its call is another one from now on.
+    fn own(&mut self, id: ConnectionId, side: Side, owner: Option<ProcessKey>) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(end) = connection.end_mut(side) {
+            end.owner = owner;
+        }
+        if connection.call.take().is_some() {
+            connection.counted_open = false;
+        }
+        self.connections.attend(id);
+    }
+
+    fn close(&mut self, id: ConnectionId, side: Side, record: &SocketRecord) {
+        let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
+        let unanswered = record.totals.requests.saturating_sub(record.totals.responses);
+        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered });
+        end.in_flight_since = None;
+        self.connections.attend(id);
+    }
+
+    /// Handles a finished exchange.
+    pub(super) fn exchange(&mut self, record: &ExchangeRecord) {
+        let Some((id, side)) = self.connections.find(record.cookie) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let both = connection.end(side.other()).is_some() || connection.call.is_none();
+        let Some(end) = connection.end_mut(side) else { return };
+        end.advance(&record.totals);
+        let exchange = &record.exchange;
+        if exchange.index <= end.last_exchange {
+            return;
+        }
+        end.last_exchange = exchange.index;
+        end.in_flight_since = None;
+        let timed = exchange.request_first != 0
+            && exchange.response_first >= exchange.request_first
+            && exchange.flags & Exchange::UNTIMED == 0;
+        if timed {
+            end.timed += 1;
+            let half = Half {
+                side,
+                sequence: exchange.request_sequence,
+                request_first: Moment(exchange.request_first),
+                response_first: Moment(exchange.response_first),
+            };
+            let sample = if both { connection.pairing.add(half) } else { Some(pairing::alone(half)) };
+            if let Some(sample) = sample {
+                match connection.call.and_then(|call| self.graph.get_mut(call)) {
+                    Some(call) => call.record(&sample),
+                    None => connection.held.get_or_insert_default().record(&sample),
+                }
+            }
+        }
+        self.count(id);
+    }
+}

@@ -1,0 +1,105 @@
+//! What the engine tells: snapshots, new calls, evidence.
+//!
+//! Invariant: whatever is missing is said in `completeness`. Memory: one snapshot.
+
+use super::Engine;
+use crate::alert::Evidence;
+use crate::graph::snapshot::{CallState, Completeness, Degradation, GraphSnapshot};
+use crate::graph::{CallId, Open};
+use crate::input::{NewCall, Output};
+use std::collections::HashMap;
+
+impl Engine {
+    /// The graph now.
+    #[must_use]
+    pub fn snapshot(&self) -> GraphSnapshot {
+        self.graph.snapshot(&self.moments, &self.processes, &self.open(), self.completeness())
+    }
+
+    /// Alerts that fire now.
+    #[must_use]
+    pub fn firing(&self) -> usize {
+        self.alerts.firing()
+    }
+
+    /// What open connections show, by call.
+    pub(super) fn open(&self) -> HashMap<CallId, Open> {
+        let mut all: HashMap<CallId, Open> = HashMap::new();
+        for connection in self.connections.iter() {
+            let (Some(call), Some((_, end))) = (connection.call, connection.telling()) else { continue };
+            if end.closing.is_some() {
+                continue;
+            }
+            let open = all.entry(call).or_default();
+            let since = if end.was_established() {
+                open.connections += 1;
+                open.in_flight += end.in_flight();
+                end.in_flight_since
+            } else {
+                open.in_flight += 1;
+                Some(connection.opened)
+            };
+            open.oldest = open.oldest.into_iter().chain(since).min();
+        }
+        all
+    }
+
+    fn completeness(&self) -> Completeness {
+        let mut degraded: Vec<Degradation> = self.degraded.iter().cloned().collect();
+        let counted = [
+            ("records could not be decoded", self.gaps.undecodable),
+            ("sockets without state (map full)", self.loss.map_full),
+            ("fields that could not be read", self.loss.read_fault),
+            ("connections beyond the cap were not followed", self.connections.dropped),
+            ("services or calls beyond the cap are shown as `other`", self.graph.folded),
+            ("processes beyond the cap were forgotten", self.processes.dropped),
+            ("listeners beyond the cap were forgotten", self.listeners.dropped),
+            ("alerts beyond the cap were not raised", self.alerts.dropped()),
+        ];
+        degraded.extend(
+            counted
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| Degradation { name: name.to_owned(), reason: format!("{count} times") }),
+        );
+        Completeness {
+            records_lost: self.loss.ring_full,
+            exchanges_lost: self.gaps.exchanges_without_times,
+            connections_before_start: self.gaps.before_start,
+            unresolved_peers: self.gaps.unresolved,
+            degraded,
+        }
+    }
+
+    /// A call was seen for the first time.
+    pub(super) fn new_call(&mut self, id: CallId, out: &mut Vec<Output>) {
+        self.judge_state(id);
+        let open = self.open().get(&id).copied().unwrap_or_default();
+        let names = self.graph.ends(id).map(|(from, to)| (from.name.display(), to.name.display()));
+        let call = self.graph.call_snapshot(id, &self.moments, open);
+        if let (Some((from_name, to_name)), Some(call)) = (names, call) {
+            let at = self.moments.wall(self.moments.now).rfc3339();
+            let schema = "tracer.call/1".to_owned();
+            out.push(Output::NewCall(Box::new(NewCall { schema, at, from_name, to_name, call })));
+        }
+        if self.graph.get(id).is_some_and(|call| call.state == CallState::Unexpected) {
+            self.alert_unexpected(id, out);
+        }
+    }
+
+    /// What supports an alert about a call.
+    pub(super) fn evidence(&self, id: CallId) -> Option<Evidence> {
+        let (from, to) = self.graph.ends(id)?;
+        let call = self.graph.get(id)?;
+        Some(Evidence {
+            from_name: from.name.display(),
+            to_name: to.name.display(),
+            first_seen: self.moments.wall(call.first_seen).rfc3339(),
+            connections: call.connections,
+            requests: call.totals.requests,
+            client: call.client.and_then(|client| self.processes.evidence(client)),
+            client_parents: call.client.map(|client| self.processes.parents(client)).unwrap_or_default(),
+            server: call.server.and_then(|server| self.processes.evidence(server)),
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! One connection: its ends, and what they say that is not yet counted.
+//!
+//! Invariant: an end's totals are cumulative, so every record brings the figures up to date and none is counted
+//! twice. Memory: fixed for each connection, but for the exchanges that wait for their other end.
+
+use super::Pairing;
+use crate::graph::metrics::{Delta, Latencies};
+use crate::graph::{CallId, snapshot::ErrorsByKind};
+use crate::identity::{Endpoint, ProcessKey};
+use crate::time::Moment;
+use tracer_common::{Phase, SocketFlags, SocketRecord, Totals};
+
+/// Which end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+const ECONNREFUSED: u32 = 111;
+const ETIMEDOUT: u32 = 110;
+
+/// How an end of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    pub error: u32,
+    pub flags: u16,
+    /// Requests without an answer.
+    pub unanswered: u64,
+}
+
+/// One end: a socket of this host.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub cookie: u64,
+    pub local: Endpoint,
+    pub remote: Endpoint,
+    pub owner: Option<ProcessKey>,
+    pub flags: u16,
+    pub totals: Totals,
+    /// What `totals` holds beyond what has been counted for a call.
+    pub uncounted: Delta,
+    /// Since when a request is without an answer.
+    pub in_flight_since: Option<Moment>,
+    /// Index of the last exchange whose record came.
+    pub last_exchange: u64,
+    /// Exchanges whose times came.
+    pub timed: u64,
+    pub closing: Option<Closing>,
+}
+
+impl End {
+    /// A new end as its first record shows it, nothing of it counted yet.
+    #[must_use]
+    pub fn new(record: &SocketRecord) -> Self {
+        Self {
+            cookie: record.cookie,
+            local: Endpoint::local(&record.tuple),
+            remote: Endpoint::remote(&record.tuple),
+            owner: ProcessKey::from_kernel(record.owner),
+            flags: record.flags,
+            totals: Totals { requests: 0, responses: 0, bytes_sent: 0, bytes_received: 0 },
+            uncounted: Delta::default(),
+            in_flight_since: None,
+            last_exchange: 0,
+            timed: 0,
+            closing: None,
+        }
+    }
+
+    /// Brings the totals up to date. Totals that are lower come from a record that was overtaken: ignored.
+    pub fn advance(&mut self, totals: &Totals) {
+        let grow = |old: &mut u64, new: u64| {
+            let grown = new.saturating_sub(*old);
+            *old = (*old).max(new);
+            grown
+        };
+        self.uncounted.requests += grow(&mut self.totals.requests, totals.requests);
+        self.uncounted.responses += grow(&mut self.totals.responses, totals.responses);
+        self.uncounted.bytes_sent += grow(&mut self.totals.bytes_sent, totals.bytes_sent);
+        self.uncounted.bytes_received += grow(&mut self.totals.bytes_received, totals.bytes_received);
+    }
+
+    /// Takes over what a socket record says beyond totals and owner.
+    pub fn observe(&mut self, record: &SocketRecord) {
+        self.flags = record.flags;
+        self.local.port = record.tuple.local_port;
+        let waiting = record.phase == Phase::REQUEST && record.request_first != 0;
+        self.in_flight_since = waiting.then_some(Moment(record.request_first));
+    }
+
+    /// Whether the connection was established.
+    #[must_use]
+    pub fn was_established(&self) -> bool {
+        self.flags & SocketFlags::ESTABLISHED != 0
+    }
+
+    /// Requests begun and not answered.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        if self.closing.is_some() { 0 } else { self.totals.requests.saturating_sub(self.totals.responses) }
+    }
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub client: Option<End>,
+    pub server: Option<End>,
+    pub opened: Moment,
+    /// Until then the other end may still show up.
+    pub deadline: Moment,
+    /// The call it counts for, once both services are known.
+    pub call: Option<CallId>,
+    /// The end that is counted.
+    pub counted: Option<Side>,
+    /// Whether this connection has been counted as one, and its end has been judged.
+    pub counted_open: bool,
+    pub judged: bool,
+    /// Measured before the call was known.
+    pub held: Option<Box<Latencies>>,
+    pub pairing: Pairing,
+}
+
+impl Connection {
+    #[must_use]
+    pub fn end(&self, side: Side) -> Option<&End> {
+        match side {
+            Side::Client => self.client.as_ref(),
+            Side::Server => self.server.as_ref(),
+        }
+    }
+
+    #[must_use]
+    pub fn end_mut(&mut self, side: Side) -> Option<&mut End> {
+        match side {
+            Side::Client => self.client.as_mut(),
+            Side::Server => self.server.as_mut(),
+        }
+    }
+
+    /// The end that tells the figures: the client's where there is one, for it sees the whole call.
+    #[must_use]
+    pub fn telling(&self) -> Option<(Side, &End)> {
+        let first = self.counted.unwrap_or(Side::Client);
+        [first, first.other()].into_iter().find_map(|side| Some((side, self.end(side)?)))
+    }
+
+    /// Whether every known end is closed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        [&self.client, &self.server].into_iter().flatten().all(|end| end.closing.is_some())
+    }
+}
+
+/// What went wrong on a connection that ended, as `side` saw it. `answers` says whether requests of this call are
+/// answered at all: one that never are (a log shipper's, say) are not failures for being closed without an answer.
+#[must_use]
+pub fn errors(side: Side, end: &End, closing: &Closing, answers: bool) -> ErrorsByKind {
+    let mut errors = ErrorsByKind::default();
+    if !end.was_established() {
+        match closing.error {
+            ECONNREFUSED => errors.refused = 1,
+            ETIMEDOUT => errors.timed_out = 1,
+            _ => errors.connect_failed = 1,
+        }
+        return errors;
+    }
+    let reset = match side {
+        // The server, or something between, tore it down.
+        Side::Client => closing.flags & SocketFlags::RESET_RECEIVED != 0,
+        // Seen from the server, a reset by a client that waits for nothing is only a rude close.
+        Side::Server => {
+            closing.flags & (SocketFlags::RESET_SENT | SocketFlags::RESET_RECEIVED) != 0 && closing.unanswered > 0
+        }
+    };
+    let peer_closed_first = closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0;
+    let server_closed_first = (side == Side::Client) == peer_closed_first;
+    if reset {
+        errors.reset = 1;
+    } else if closing.error == ETIMEDOUT {
+        errors.timed_out = 1;
+    } else if closing.unanswered > 0 && (answers || server_closed_first) {
+        errors.unanswered = closing.unanswered;
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zerocopy::FromZeros as _;
+
+    fn end(flags: u16) -> End {
+        let mut record = SocketRecord::new_zeroed();
+        record.flags = flags;
+        End::new(&record)
+    }
+
+    fn judge(side: Side, flags: u16, error: u32, unanswered: u64, answers: bool) -> ErrorsByKind {
+        errors(side, &end(flags), &Closing { error, flags, unanswered }, answers)
+    }
+
+    #[test]
+    fn a_connect_that_failed_is_an_error_of_its_own_kind() {
+        assert_eq!(judge(Side::Client, 0, ECONNREFUSED, 0, true).refused, 1);
+        assert_eq!(judge(Side::Client, 0, ETIMEDOUT, 0, true).timed_out, 1);
+        assert_eq!(judge(Side::Client, 0, 113, 0, true).connect_failed, 1);
+        assert_eq!(judge(Side::Client, 0, 0, 0, true).connect_failed, 1);
+    }
+
+    #[test]
+    fn a_request_that_was_closed_without_an_answer_is_an_error_unless_the_call_never_has_answers() {
+        let established = SocketFlags::ESTABLISHED;
+        assert_eq!(judge(Side::Client, established, 0, 1, true).unanswered, 1);
+        assert_eq!(judge(Side::Client, established, 0, 1, false), ErrorsByKind::default());
+        let server_left = established | SocketFlags::PEER_CLOSED_FIRST;
+        assert_eq!(judge(Side::Client, server_left, 0, 1, false).unanswered, 1);
+        assert_eq!(judge(Side::Client, established, 0, 0, true), ErrorsByKind::default());
+    }
+
+    #[test]
+    fn a_reset_counts_once_and_a_rude_close_by_an_idle_client_does_not() {
+        let reset = SocketFlags::ESTABLISHED | SocketFlags::RESET_RECEIVED;
+        let told = judge(Side::Client, reset, 104, 1, true);
+        assert_eq!((told.reset, told.unanswered), (1, 0));
+        assert_eq!(judge(Side::Server, reset, 104, 0, true), ErrorsByKind::default());
+        assert_eq!(judge(Side::Server, reset, 104, 1, true).reset, 1);
+    }
+
+    #[test]
+    fn totals_only_grow_and_an_overtaken_record_changes_nothing() {
+        let mut end = end(SocketFlags::ESTABLISHED);
+        let totals = Totals { requests: 2, responses: 1, bytes_sent: 10, bytes_received: 5 };
+        end.advance(&totals);
+        end.advance(&Totals { requests: 1, ..totals });
+        assert_eq!((end.uncounted.requests, end.in_flight()), (2, 1));
+    }
+}

@@ -1,0 +1,242 @@
+//! All connections, found by socket and by address pair.
+//!
+//! Invariant: two ends are joined only if each is the other's mirror image and neither has another partner; where an
+//! address means something only inside a network namespace, only within the same one.
+//! Memory: `limits::CONNECTIONS`; beyond it new connections are not followed, and counted.
+
+use super::{Connection, End, Pairing, Side};
+use crate::identity::Endpoint;
+use crate::limits;
+use crate::time::{Moment, Span};
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// How long a connection waits for its other end to show up.
+pub const GRACE: Span = Span::from_seconds(1);
+
+/// Names a connection while it is followed.
+pub type ConnectionId = usize;
+
+/// Client address and port, server address and port.
+type Pair = (IpAddr, u16, IpAddr, u16);
+
+/// All connections that are followed.
+#[derive(Debug, Default)]
+pub struct Connections {
+    slab: Slab<Connection>,
+    by_cookie: HashMap<u64, (ConnectionId, Side)>,
+    by_pair: HashMap<Pair, Vec<ConnectionId>>,
+    /// Connections that a tick must look at: without a call, or over.
+    attention: Vec<ConnectionId>,
+    /// Connections not followed because of the cap.
+    pub dropped: u64,
+}
+
+impl Connections {
+    /// The connection and side of a socket.
+    #[must_use]
+    pub fn find(&self, cookie: u64) -> Option<(ConnectionId, Side)> {
+        self.by_cookie.get(&cookie).copied()
+    }
+
+    #[must_use]
+    pub fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        self.slab.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.slab.get_mut(id)
+    }
+
+    /// Every connection.
+    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().map(|(_, connection)| connection)
+    }
+
+    /// Adds a socket as one end of a connection, joined to its other end if that is known. `None` beyond the cap.
+    pub fn add(&mut self, end: End, side: Side, at: Moment) -> Option<ConnectionId> {
+        let cookie = end.cookie;
+        let id = match self.partner(&end, side) {
+            Some(id) => id,
+            None if self.slab.len() >= limits::CONNECTIONS => {
+                self.dropped += 1;
+                return None;
+            }
+            None => self.slab.insert(Connection {
+                client: None,
+                server: None,
+                opened: at,
+                deadline: at.after(GRACE),
+                call: None,
+                counted: None,
+                counted_open: false,
+                judged: false,
+                held: None,
+                pairing: Pairing::default(),
+            }),
+        };
+        if end.local.port != 0 {
+            self.by_pair.entry(pair(&end, side)).or_default().push(id);
+        }
+        self.by_cookie.insert(cookie, (id, side));
+        if let Some(connection) = self.slab.get_mut(id) {
+            match side {
+                Side::Client => connection.client = Some(end),
+                Side::Server => connection.server = Some(end),
+            }
+        }
+        self.attention.push(id);
+        Some(id)
+    }
+
+    /// A socket's local port is known now: joins it to its other end if that came first.
+    pub fn locate(&mut self, id: ConnectionId, side: Side, at: Moment) -> ConnectionId {
+        let Some(connection) = self.slab.get_mut(id) else { return id };
+        let Some(end) = connection.end(side).filter(|end| end.local.port != 0) else { return id };
+        let key = pair(end, side);
+        if self.by_pair.get(&key).is_some_and(|ids| ids.contains(&id)) {
+            return id;
+        }
+        let taken = match (self.partner_by(&key, end_netns(self.slab.get(id), side), side), self.slab.get_mut(id)) {
+            (Some(other), Some(connection)) if other != id && connection.call.is_none() => match side {
+                Side::Client => connection.client.take(),
+                Side::Server => connection.server.take(),
+            },
+            _ => None,
+        };
+        let Some(end) = taken else {
+            self.by_pair.entry(key).or_default().push(id);
+            return id;
+        };
+        self.remove(id);
+        self.add(end, side, at).unwrap_or(id)
+    }
+
+    /// Forgets a connection.
+    pub fn remove(&mut self, id: ConnectionId) {
+        let Some(connection) = self.slab.try_remove(id) else { return };
+        for (side, end) in [(Side::Client, connection.client), (Side::Server, connection.server)] {
+            let Some(end) = end else { continue };
+            if self.by_cookie.get(&end.cookie).is_some_and(|(held, _)| *held == id) {
+                self.by_cookie.remove(&end.cookie);
+            }
+            let key = pair(&end, side);
+            if let Some(ids) = self.by_pair.get_mut(&key) {
+                ids.retain(|held| *held != id);
+                if ids.is_empty() {
+                    self.by_pair.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// A tick must look at this connection.
+    pub fn attend(&mut self, id: ConnectionId) {
+        self.attention.push(id);
+    }
+
+    /// The connections that a tick must look at, each once.
+    pub fn take_attention(&mut self) -> Vec<ConnectionId> {
+        let mut ids = std::mem::take(&mut self.attention);
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn partner(&self, end: &End, side: Side) -> Option<ConnectionId> {
+        self.partner_by(&pair(end, side), Some(end.local), side)
+    }
+
+    /// The connection that lacks `side` and whose other end mirrors it.
+    fn partner_by(&self, key: &Pair, local: Option<Endpoint>, side: Side) -> Option<ConnectionId> {
+        let local = local?;
+        let lacking = |id: &&ConnectionId| {
+            self.slab.get(**id).is_some_and(|held| held.end(side).is_none() && held.end(side.other()).is_some())
+        };
+        let netns_of = |id: ConnectionId| self.slab.get(id)?.end(side.other()).map(|end| end.local.netns);
+        let candidates: Vec<ConnectionId> = self.by_pair.get(key)?.iter().filter(lacking).copied().collect();
+        let near = candidates.iter().copied().find(|id| netns_of(*id) == Some(local.netns));
+        let far = || match candidates.as_slice() {
+            [only] if !local.is_confined() => Some(*only),
+            _ => None,
+        };
+        near.or_else(far)
+    }
+}
+
+fn end_netns(connection: Option<&Connection>, side: Side) -> Option<Endpoint> {
+    connection?.end(side).map(|end| end.local)
+}
+
+fn pair(end: &End, side: Side) -> Pair {
+    match side {
+        Side::Client => (end.local.address, end.local.port, end.remote.address, end.remote.port),
+        Side::Server => (end.remote.address, end.remote.port, end.local.address, end.local.port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_common::SocketRecord;
+    use zerocopy::FromZeros as _;
+
+    fn end(cookie: u64, netns: u32, local: (&str, u16), remote: (&str, u16)) -> End {
+        let mut end = End::new(&SocketRecord::new_zeroed());
+        end.cookie = cookie;
+        end.local = Endpoint { netns, address: local.0.parse().unwrap(), port: local.1 };
+        end.remote = Endpoint { netns, address: remote.0.parse().unwrap(), port: remote.1 };
+        end
+    }
+
+    #[test]
+    fn two_mirrored_ends_in_one_namespace_are_one_connection() {
+        let mut all = Connections::default();
+        let client = all.add(end(1, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(0));
+        let server = all.add(end(2, 5, ("127.0.0.1", 80), ("127.0.0.1", 4000)), Side::Server, Moment(0));
+        assert_eq!(client, server);
+        assert_eq!(all.iter().count(), 1);
+    }
+
+    #[test]
+    fn loopback_of_another_namespace_is_another_world_but_a_routable_pair_is_joined() {
+        let mut all = Connections::default();
+        all.add(end(1, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(0));
+        all.add(end(2, 6, ("127.0.0.1", 80), ("127.0.0.1", 4000)), Side::Server, Moment(0));
+        assert_eq!(all.iter().count(), 2);
+        all.add(end(3, 5, ("10.0.0.1", 4000), ("10.0.0.2", 80)), Side::Client, Moment(0));
+        all.add(end(4, 6, ("10.0.0.2", 80), ("10.0.0.1", 4000)), Side::Server, Moment(0));
+        assert_eq!(all.iter().count(), 3);
+    }
+
+    #[test]
+    fn a_client_whose_port_is_learned_later_is_joined_then() {
+        let mut all = Connections::default();
+        let id = all.add(end(1, 5, ("127.0.0.1", 0), ("127.0.0.1", 80)), Side::Client, Moment(0)).unwrap();
+        all.add(end(2, 5, ("127.0.0.1", 80), ("127.0.0.1", 4000)), Side::Server, Moment(0));
+        assert_eq!(all.iter().count(), 2);
+        all.get_mut(id).unwrap().client.as_mut().unwrap().local.port = 4000;
+        let joined = all.locate(id, Side::Client, Moment(0));
+        assert_eq!(all.iter().count(), 1);
+        assert!(all.get(joined).is_some_and(|held| held.client.is_some() && held.server.is_some()));
+        assert_eq!(all.find(1), Some((joined, Side::Client)));
+    }
+
+    #[test]
+    fn a_removed_connection_leaves_nothing_behind() {
+        let mut all = Connections::default();
+        let id = all.add(end(1, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(0)).unwrap();
+        all.remove(id);
+        assert!(all.by_cookie.is_empty() && all.by_pair.is_empty() && all.slab.is_empty());
+    }
+
+    #[test]
+    fn a_pair_of_addresses_that_is_used_again_is_another_connection() {
+        let mut all = Connections::default();
+        let first = all.add(end(1, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(0));
+        all.add(end(2, 5, ("127.0.0.1", 80), ("127.0.0.1", 4000)), Side::Server, Moment(0));
+        let second = all.add(end(3, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(1));
+        assert_ne!(first, second);
+    }
+}

@@ -1,0 +1,12 @@
+//! From the two ends of connections to exchanges seen from both sides.
+//!
+//! Invariant: what happened on a connection is counted once, from one end, whatever order the ends' records come in.
+//! Memory: bounded by `limits::CONNECTIONS`.
+
+pub mod connection;
+pub mod connections;
+pub mod pairing;
+
+pub use connection::{Closing, Connection, End, Side};
+pub use connections::{ConnectionId, Connections};
+pub use pairing::{Half, Pairing, Sample};

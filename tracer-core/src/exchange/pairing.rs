@@ -1,0 +1,117 @@
+//! Joining the two views of one exchange: the client's and the server's.
+//!
+//! Both ends name an exchange by the TCP sequence number of its request's first byte, which is the same at both ends
+//! and survives address translation. Invariant: the server's time lies within the client's, so a wait is never
+//! negative: where the client's send was seen later than the server's receive (a long or preempted system call), the
+//! exchange began no later than the server had it. Memory: `limits::UNPAIRED_EXCHANGES` for each connection; the
+//! oldest is told from its one side.
+
+use super::Side;
+use crate::limits;
+use crate::time::{Moment, Span};
+use std::collections::VecDeque;
+
+/// One end's view of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Half {
+    pub side: Side,
+    /// TCP sequence number of the request's first byte.
+    pub sequence: u32,
+    pub request_first: Moment,
+    pub response_first: Moment,
+}
+
+/// The times of one exchange, as far as they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    pub latency: Option<Span>,
+    pub server_latency: Option<Span>,
+    pub wait: Option<Span>,
+}
+
+/// Exchanges of one connection that wait for their other end.
+#[derive(Clone, Debug, Default)]
+pub struct Pairing {
+    waiting: VecDeque<Half>,
+}
+
+impl Pairing {
+    /// Adds a view; returns what can be told now.
+    pub fn add(&mut self, half: Half) -> Option<Sample> {
+        let other = self.waiting.iter().position(|held| held.side != half.side && held.sequence == half.sequence);
+        if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
+            let (client, server) = if half.side == Side::Client { (half, held) } else { (held, half) };
+            return Some(join(client, server));
+        }
+        self.waiting.push_back(half);
+        if self.waiting.len() > limits::UNPAIRED_EXCHANGES { self.waiting.pop_front().map(alone) } else { None }
+    }
+
+    /// Tells what waits, from its one side.
+    pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
+        self.waiting.drain(..).map(alone)
+    }
+}
+
+fn join(client: Half, server: Half) -> Sample {
+    let began = client.request_first.min(server.request_first);
+    let latency = client.response_first.since(began);
+    let server_latency = server.response_first.since(server.request_first);
+    Sample {
+        latency: Some(latency),
+        server_latency: Some(server_latency),
+        wait: Some(Span(latency.0.saturating_sub(server_latency.0))),
+    }
+}
+
+/// What one side alone tells.
+#[must_use]
+pub fn alone(half: Half) -> Sample {
+    let span = Some(half.response_first.since(half.request_first));
+    match half.side {
+        Side::Client => Sample { latency: span, ..Sample::default() },
+        Side::Server => Sample { server_latency: span, ..Sample::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half(side: Side, sequence: u32, request: u64, response: u64) -> Half {
+        Half { side, sequence, request_first: Moment(request), response_first: Moment(response) }
+    }
+
+    #[test]
+    fn the_wait_is_what_the_client_saw_beyond_the_server_whichever_end_is_told_first() {
+        for order in [[Side::Client, Side::Server], [Side::Server, Side::Client]] {
+            let mut pairing = Pairing::default();
+            let mut told = None;
+            for side in order {
+                let (request, response) = if side == Side::Client { (100, 200) } else { (130, 180) };
+                told = pairing.add(half(side, 7, request, response));
+            }
+            let expected = Sample { latency: Some(Span(100)), server_latency: Some(Span(50)), wait: Some(Span(50)) };
+            assert_eq!(told, Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_client_whose_send_was_seen_late_did_not_wait_less_than_nothing() {
+        let mut pairing = Pairing::default();
+        pairing.add(half(Side::Server, 7, 100, 190));
+        let sample = pairing.add(half(Side::Client, 7, 150, 200)).unwrap();
+        assert_eq!((sample.latency, sample.wait), (Some(Span(100)), Some(Span(10))));
+    }
+
+    #[test]
+    fn exchanges_with_other_sequence_numbers_are_not_joined_and_the_oldest_is_told_alone() {
+        let mut pairing = Pairing::default();
+        for sequence in 0..u32::try_from(limits::UNPAIRED_EXCHANGES).unwrap() {
+            assert_eq!(pairing.add(half(Side::Client, sequence, 0, 10)), None);
+        }
+        let told = pairing.add(half(Side::Server, 99, 0, 10)).unwrap();
+        assert_eq!(told, Sample { latency: Some(Span(10)), ..Sample::default() });
+        assert_eq!(pairing.flush().count(), limits::UNPAIRED_EXCHANGES);
+    }
+}

@@ -1,0 +1,126 @@
+//! A call: an edge of the graph.
+//!
+//! Invariant: totals are since start and only grow; the current window is closed by the engine's tick alone.
+//! Memory: `limits::WINDOWS` windows and five histograms.
+
+use super::histogram::LatencyHistogram;
+use super::metrics::{self, Delta, Latencies, Window};
+use super::snapshot::{Anomaly, CallState, ErrorsByKind};
+use crate::detect::CallJudge;
+use crate::exchange::Sample;
+use crate::identity::ProcessKey;
+use crate::limits;
+use crate::time::{Moment, Span};
+use std::collections::VecDeque;
+use tracer_common::Totals;
+
+/// An edge of the graph.
+#[derive(Debug)]
+pub struct CallNode {
+    pub port: u16,
+    pub state: CallState,
+    pub first_seen: Moment,
+    pub totals: Totals,
+    pub connections: u64,
+    pub failed_connections: u64,
+    pub errors: ErrorsByKind,
+    pub latencies: Latencies,
+    pub current: Window,
+    pub closed: VecDeque<Window>,
+    pub anomalies: Vec<Anomaly>,
+    pub judge: CallJudge,
+    /// Who made the call last, and who served it last.
+    pub client: Option<ProcessKey>,
+    pub server: Option<ProcessKey>,
+}
+
+impl CallNode {
+    #[must_use]
+    pub fn new(port: u16, at: Moment) -> Self {
+        Self {
+            port,
+            state: CallState::Unjudged,
+            first_seen: at,
+            totals: Totals { requests: 0, responses: 0, bytes_sent: 0, bytes_received: 0 },
+            connections: 0,
+            failed_connections: 0,
+            errors: ErrorsByKind::default(),
+            latencies: Latencies::default(),
+            current: Window::default(),
+            closed: VecDeque::new(),
+            anomalies: Vec::new(),
+            judge: CallJudge::default(),
+            client: None,
+            server: None,
+        }
+    }
+
+    /// Adds what a connection grew by, as the client tells it.
+    pub fn grow(&mut self, delta: &Delta) {
+        delta.add_to(&mut self.totals);
+        self.current.requests += delta.requests;
+    }
+
+    /// Adds the errors of a connection that ended.
+    pub fn fail(&mut self, errors: &ErrorsByKind, connected: bool) {
+        metrics::add(&mut self.errors, errors);
+        self.current.errors += metrics::sum(errors);
+        if !connected {
+            self.failed_connections += 1;
+            self.current.failed_connections += 1;
+        }
+    }
+
+    /// Adds an exchange.
+    pub fn record(&mut self, sample: &Sample) {
+        self.latencies.record(sample);
+        if let Some(span) = sample.latency.or(sample.server_latency) {
+            self.current.latency.record(span);
+        }
+    }
+
+    /// Adds exchanges that were measured before the call was known.
+    pub fn record_all(&mut self, held: &Latencies) {
+        self.latencies.merge(held);
+        let seen = if held.client.is_empty() { &held.server } else { &held.client };
+        self.current.latency.merge(seen);
+    }
+
+    /// Ends the current window and returns it as the newest closed one.
+    pub fn close_window(&mut self) -> &Window {
+        if self.closed.len() >= limits::WINDOWS {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(std::mem::take(&mut self.current));
+        self.closed.back().unwrap_or(&self.current)
+    }
+
+    /// Whether a request of this call was ever answered.
+    #[must_use]
+    pub fn has_answers(&self) -> bool {
+        self.totals.responses > 0
+    }
+
+    /// The last windows and the current one.
+    pub fn recent(&self) -> impl Iterator<Item = &Window> {
+        self.closed.iter().chain(std::iter::once(&self.current))
+    }
+
+    /// The latency of the last windows.
+    #[must_use]
+    pub fn recent_latency(&self) -> LatencyHistogram {
+        let mut merged = LatencyHistogram::default();
+        self.recent().for_each(|window| merged.merge(&window.latency));
+        merged
+    }
+
+    /// Requests a second over the last windows; `running` is how long the current window lasts already.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    pub fn rate(&self, window: Span, running: Span, now: Moment) -> Option<f64> {
+        let windows = u64::try_from(self.closed.len()).unwrap_or(0);
+        let covered = Span(window.0.saturating_mul(windows).saturating_add(running.0)).min(now.since(self.first_seen));
+        let requests: u64 = self.recent().map(|window| window.requests).sum();
+        (covered >= Span::from_millis(100)).then(|| requests as f64 / covered.as_seconds())
+    }
+}

@@ -1,0 +1,82 @@
+//! A service: a node of the graph.
+//!
+//! Invariant: its id depends on what it is called and on nothing that changes from run to run.
+//! Memory: `limits::INSTANCES` processes; the one noted first goes first.
+
+use super::snapshot::ServiceKind;
+use crate::identity::ProcessKey;
+use crate::limits;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// What makes a service one service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceName {
+    /// A program on this host.
+    Program(String),
+    /// An address that belongs to another host.
+    Peer(IpAddr),
+    /// A local address whose process is not known.
+    Unknown(IpAddr),
+    /// Everything beyond a cap.
+    Other,
+}
+
+impl ServiceName {
+    /// Stable across runs and restarts.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Program(name) => format!("program:{name}"),
+            Self::Peer(address) => format!("peer:{address}"),
+            Self::Unknown(address) => format!("unknown:{address}"),
+            Self::Other => "other".to_owned(),
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match self {
+            Self::Program(name) => name.clone(),
+            Self::Peer(address) => address.to_string(),
+            Self::Unknown(address) => format!("unknown ({address})"),
+            Self::Other => "other".to_owned(),
+        }
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> ServiceKind {
+        match self {
+            Self::Program(_) => ServiceKind::Program,
+            Self::Peer(_) => ServiceKind::Peer,
+            Self::Unknown(_) => ServiceKind::Unknown,
+            Self::Other => ServiceKind::Other,
+        }
+    }
+}
+
+/// A node of the graph.
+#[derive(Clone, Debug)]
+pub struct ServiceNode {
+    pub name: ServiceName,
+    pub instances: VecDeque<ProcessKey>,
+}
+
+impl ServiceNode {
+    #[must_use]
+    pub fn new(name: ServiceName) -> Self {
+        Self { name, instances: VecDeque::new() }
+    }
+
+    /// Notes a process of this service.
+    pub fn add_instance(&mut self, process: ProcessKey) {
+        if self.instances.contains(&process) {
+            return;
+        }
+        if self.instances.len() >= limits::INSTANCES {
+            self.instances.pop_front();
+        }
+        self.instances.push_back(process);
+    }
+}

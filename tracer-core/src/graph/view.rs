@@ -1,0 +1,145 @@
+//! From the graph to its snapshot.
+//!
+//! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
+
+use super::metrics;
+use super::snapshot::{Call, CallState, Completeness, GraphSnapshot, Instance, SCHEMA, Service};
+use super::{CallGraph, CallId, CallNode, ServiceNode};
+use crate::identity::Processes;
+use crate::input::Start;
+use crate::time::{Moment, Span, Wall};
+use std::collections::{BTreeMap, HashMap};
+
+/// What open connections show of a call now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Open {
+    pub connections: u64,
+    pub in_flight: u64,
+    pub oldest: Option<Moment>,
+}
+
+/// Where the snapshot stands in time.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    pub start: Start,
+    pub now: Moment,
+    pub window: Span,
+    pub window_began: Moment,
+}
+
+impl Moments {
+    /// The wall-clock time of a moment, by the clocks as they were at the start.
+    #[must_use]
+    pub fn wall(&self, at: Moment) -> Wall {
+        let ahead = i128::from(at.0) - i128::from(self.start.at.0) + i128::from(self.start.wall.0);
+        Wall(i64::try_from(ahead).unwrap_or(0))
+    }
+
+    /// The wall-clock time of a process start, which is on the boot-time clock.
+    #[must_use]
+    pub fn wall_of_boottime(&self, started: u64) -> Wall {
+        let ahead = i128::from(started) - i128::from(self.start.boottime_ahead) - i128::from(self.start.at.0)
+            + i128::from(self.start.wall.0);
+        Wall(i64::try_from(ahead).unwrap_or(0))
+    }
+}
+
+impl CallGraph {
+    /// The graph at a moment.
+    #[must_use]
+    pub fn snapshot(
+        &self,
+        moments: &Moments,
+        processes: &Processes,
+        open: &HashMap<CallId, Open>,
+        completeness: Completeness,
+    ) -> GraphSnapshot {
+        let mut used = BTreeMap::new();
+        let mut calls: Vec<Call> = Vec::with_capacity(self.graph.edge_count());
+        for id in self.graph.edge_indices() {
+            let (Some((from, to)), Some(call)) = (self.ends(id), self.get(id)) else { continue };
+            for node in [from, to] {
+                used.entry(node.name.id()).or_insert(node);
+            }
+            calls.push(call_view(from, to, call, moments, open.get(&id).copied().unwrap_or_default()));
+        }
+        calls.sort_by(|a, b| (&a.from, &a.to, a.port, &a.transport).cmp(&(&b.from, &b.to, b.port, &b.transport)));
+        GraphSnapshot {
+            schema: SCHEMA.to_owned(),
+            host: moments.start.host.clone(),
+            from: moments.start.wall.rfc3339(),
+            until: moments.wall(moments.now).rfc3339(),
+            window_seconds: moments.window.as_seconds(),
+            completeness,
+            services: used.into_values().map(|node| service_view(node, moments, processes)).collect(),
+            calls,
+        }
+    }
+
+    /// One call of the graph, as the snapshot shows it.
+    #[must_use]
+    pub fn call_snapshot(&self, id: CallId, moments: &Moments, open: Open) -> Option<Call> {
+        let (from, to) = self.ends(id)?;
+        Some(call_view(from, to, self.get(id)?, moments, open))
+    }
+}
+
+fn service_view(node: &ServiceNode, moments: &Moments, processes: &Processes) -> Service {
+    let instance = |process: &crate::identity::ProcessKey| Instance {
+        pid: process.pid,
+        started: moments.wall_of_boottime(process.started).rfc3339(),
+        exe: processes.exe(*process),
+    };
+    let mut instances: Vec<Instance> = node.instances.iter().map(instance).collect();
+    instances.sort_by(|a, b| (a.pid, &a.started).cmp(&(b.pid, &b.started)));
+    Service { id: node.name.id(), name: node.name.display(), kind: node.name.kind(), instances }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for people")]
+fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Moments, open: Open) -> Call {
+    let (mut tries, mut errors) = (0_u64, 0_u64);
+    for window in call.recent() {
+        tries += window.requests + window.failed_connections;
+        errors += window.errors;
+    }
+    // Exchanges are told apart by turns until a parser knows the protocol.
+    let estimated = true;
+    Call {
+        from: from.name.id(),
+        to: to.name.id(),
+        port: call.port,
+        transport: "tcp".to_owned(),
+        protocol: None,
+        state: call.state,
+        first_seen: moments.wall(call.first_seen).rfc3339(),
+        connections: call.connections,
+        failed_connections: call.failed_connections,
+        open_connections: open.connections,
+        requests: call.totals.requests,
+        errors: metrics::sum(&call.errors),
+        errors_by_kind: call.errors,
+        error_rate: (tries > 0).then(|| (errors as f64 / tries as f64).min(1.0)),
+        requests_per_second: call.rate(moments.window, moments.now.since(moments.window_began), moments.now),
+        latency_ms: call.latencies.client.summary(estimated),
+        server_latency_ms: call.latencies.server.summary(estimated),
+        wait_ms: call.latencies.wait.summary(estimated),
+        recent_latency_ms: call.recent_latency().summary(estimated),
+        bytes_sent: call.totals.bytes_sent,
+        bytes_received: call.totals.bytes_received,
+        in_flight: open.in_flight,
+        oldest_in_flight_ms: open.oldest.map(|since| moments.now.since(since).as_millis()),
+        anomalies: call.anomalies.clone(),
+    }
+}
+
+impl CallState {
+    /// The state of a call, given whether there is a baseline and whether it expects the call.
+    #[must_use]
+    pub fn of(has_baseline: bool, expected: bool) -> Self {
+        match (has_baseline, expected) {
+            (false, _) => Self::Unjudged,
+            (true, true) => Self::Expected,
+            (true, false) => Self::Unexpected,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What this host lets the tracer do, found out by trying.
+//!
+//! Invariant: a feature is called working only if it was tried just now; nothing stays loaded. Memory: none.
+
+use super::Capture;
+use super::hooks::HOOKS;
+use super::offsets::{self, KERNEL_BTF};
+use anyhow::{Context as _, Result};
+
+/// One thing that was tried.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    /// What was found, or why it does not work and what to do.
+    pub(crate) found: Result<String>,
+    /// Whether the tracer cannot run without it.
+    pub(crate) essential: bool,
+}
+
+/// Tries everything, from the ground up.
+pub(crate) fn checks() -> Vec<Check> {
+    let check = |name: &str, essential, found| Check { name: name.to_owned(), found, essential };
+    let mut checks = vec![
+        check("kernel", false, Ok(kernel())),
+        check("lockdown", false, Ok(lockdown())),
+        check("capabilities", true, super::privilege::require().map(|()| super::privilege::describe())),
+        check("BTF", true, btf()),
+    ];
+    if checks.iter().any(|check| check.essential && check.found.is_err()) {
+        return checks;
+    }
+    match Capture::start(1 << 16, false) {
+        Ok(mut capture) => {
+            checks.push(check("programs", true, Ok("loaded and attached".to_owned())));
+            for hook in HOOKS {
+                let missing = capture.missing(hook);
+                let found = missing.map_or_else(|| Ok("attached".to_owned()), |reason| Err(anyhow::anyhow!(reason)));
+                checks.push(check(&format!("hook {}", hook.tracepoint), hook.essential, found));
+            }
+            let mut sockets = 0_u64;
+            let census = capture.census(&mut |_: &[u8]| sockets += 1);
+            checks.push(check("census of open sockets", true, census.map(|()| format!("{sockets} TCP sockets"))));
+            let snapshot = capture.snapshot(&mut |_: &[u8]| {});
+            checks.push(check("snapshot of tracked sockets", true, snapshot.map(|()| "works".to_owned())));
+        }
+        Err(error) => checks.push(check("programs", true, Err(error))),
+    }
+    checks
+}
+
+fn kernel() -> String {
+    let name = rustix::system::uname();
+    format!("{} {}", name.release().to_string_lossy(), name.machine().to_string_lossy())
+}
+
+fn lockdown() -> String {
+    let state = std::fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let chosen = state.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    match chosen {
+        Some(mode) => format!("{mode} (the default hooks work in every mode but confidentiality)"),
+        None => "not known (securityfs is not mounted, or the kernel has no lockdown)".to_owned(),
+    }
+}
+
+fn btf() -> Result<String> {
+    let btf = btf_rs::Btf::from_file(KERNEL_BTF)
+        .with_context(|| format!("{KERNEL_BTF} cannot be read: boot a kernel built with CONFIG_DEBUG_INFO_BTF"))?;
+    let offsets = offsets::resolve(&btf).context("it lacks what the programs read")?;
+    Ok(format!("{} structure members found", offsets.len()))
+}

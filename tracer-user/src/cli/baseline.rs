@@ -1,0 +1,103 @@
+//! `tracer baseline`: learning and looking at what is expected.
+//!
+//! Invariant: an existing baseline is replaced only by a whole new one. Memory: the engine's.
+
+use super::{options, say, watch};
+use crate::console;
+use crate::files;
+use crate::run::Observation;
+use crate::source::tape::Tape;
+use crate::source::Source;
+use crate::stop::Stop;
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracer_core::Engine;
+use tracer_core::baseline;
+use tracer_core::engine::Config;
+use tracer_core::time::Span;
+
+/// Learn which calls are expected, or show what was learned
+#[derive(Args, Debug)]
+pub(super) struct Baseline {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Learn(Learn),
+    Show(Show),
+}
+
+/// Watch this host, or a tape, and write the calls it makes as the expected ones
+#[derive(Args, Debug)]
+struct Learn {
+    /// The file to write: JSON, sorted, to be reviewed and kept in version control
+    file: PathBuf,
+
+    /// How long to watch
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
+    length: Duration,
+
+    /// Learn from a tape instead (needs no root)
+    #[arg(long, value_name = "TAPE", conflicts_with = "length")]
+    tape: Option<PathBuf>,
+
+    /// Length of a window
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    window: Option<Duration>,
+
+    #[command(flatten)]
+    capture: watch::Capture,
+}
+
+/// Print a baseline as a table
+#[derive(Args, Debug)]
+struct Show {
+    /// The baseline
+    file: PathBuf,
+}
+
+impl Baseline {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Learn(learn) => learn.run(),
+            Command::Show(show) => show.run(),
+        }
+    }
+}
+
+impl Learn {
+    fn run(self) -> Result<ExitCode> {
+        let stop = Stop::on_signals()?;
+        let (source, length): (Box<dyn Source>, _) = match &self.tape {
+            Some(tape) => (Box::new(Tape::open(tape)?.0), None),
+            None => (Box::new(self.capture.start(&stop, false)?), Some(self.length)),
+        };
+        if length.is_some() {
+            say(&format!("learning for {}; Ctrl-C ends it early", humantime::format_duration(self.length)));
+        }
+        let window = self.window.map_or(Ok(Span::from_seconds(10)), |asked| u64::try_from(asked.as_nanos()).map(Span))?;
+        let engine = Engine::new(Config { window, ..Config::default() });
+        let console = console::quiet();
+        let graph = Observation { source, engine, recording: None, console, stop: &stop, length }.run()?;
+        let learned = baseline::Baseline::learn(&graph);
+        if learned.calls().is_empty() {
+            bail!("no call was seen, so nothing was learned and {} is unchanged", self.file.display());
+        }
+        files::write_whole(&self.file, learned.render().as_bytes())?;
+        say(&format!("{}: {} calls are expected from now on", self.file.display(), learned.calls().len()));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Show {
+    fn run(self) -> Result<ExitCode> {
+        let learned = options::read_baseline(&self.file)?;
+        console::print(&learned.table())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,42 @@
+//! `tracer replay`: a tape, through the same path as the live inputs.
+//!
+//! Invariant: needs no privilege and looks at nothing but the tape. Memory: the engine's.
+
+use super::options::Options;
+use crate::run::Observation;
+use crate::source::tape::Tape;
+use crate::stop::Stop;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracer_core::Engine;
+
+/// Replay a tape that `tracer watch --record` made (needs no root)
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// The tape
+    tape: PathBuf,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let (tape, header) = Tape::open(&self.tape)?;
+        let checked = self.options.check(header.window)?;
+        let stop = Stop::on_signals()?;
+        let observation = Observation {
+            source: Box::new(tape),
+            engine: Engine::new(checked.config.clone()),
+            recording: self.options.recording(&header)?,
+            console: self.options.console(false)?,
+            stop: &stop,
+            length: None,
+        };
+        let graph = observation.run()?;
+        checked.write_exports(&graph)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,78 @@
+//! `tracer watch`: the calls of this host, live.
+//!
+//! Invariant: however it ends but by force, every export and the tape are written. Memory: the engine's.
+
+use super::options::Options;
+use crate::clock;
+use crate::run::Observation;
+use crate::source::live::{self, Live};
+use crate::stop::Stop;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracer_core::Engine;
+use tracer_core::tape::TapeHeader;
+use tracer_core::time::Span;
+
+/// Watch the calls of this host (needs root)
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sudo tracer watch                                     a live table; q or Ctrl-C ends it
+  sudo tracer watch --for 30s --export calls.dot        then: dot -Tsvg calls.dot > calls.svg
+  sudo tracer watch --baseline baseline.json --output json | jq 'select(.schema == \"tracer.alert/1\")'")]
+pub(super) struct Watch {
+    #[command(flatten)]
+    options: Options,
+
+    /// End after this time [default: when asked to]
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    length: Option<Duration>,
+
+    #[command(flatten)]
+    capture: Capture,
+}
+
+/// Options of the capture.
+#[derive(Args, Debug)]
+pub(super) struct Capture {
+    /// Size of the buffer between the kernel and the tracer: KiB, a power of two
+    #[arg(long, value_name = "KIB", default_value_t = 4096)]
+    ring_kib: u32,
+
+    /// Print what the kernel programs say about themselves
+    #[arg(long)]
+    kernel_log: bool,
+}
+
+impl Capture {
+    /// Loads and attaches the programs.
+    pub(super) fn start(&self, stop: &Stop, keys: bool) -> Result<Live> {
+        if !self.ring_kib.is_power_of_two() || !(4..=1 << 20).contains(&self.ring_kib) {
+            bail!("--ring-kib must be a power of two from 4 to 1048576");
+        }
+        Live::start(live::Options { ring: self.ring_kib << 10, kernel_log: self.kernel_log, keys }, stop)
+    }
+}
+
+impl Watch {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let checked = self.options.check(Span::from_seconds(10))?;
+        let stop = Stop::on_signals()?;
+        let source = Box::new(self.capture.start(&stop, true)?);
+        let recording = self.options.recording(&header(checked.config.window))?;
+        let console = self.options.console(true)?;
+        let engine = Engine::new(checked.config.clone());
+        let graph =
+            Observation { source, engine, recording, console, stop: &stop, length: self.length }.run()?;
+        checked.write_exports(&graph)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn header(window: Span) -> TapeHeader {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    TapeHeader::new(env!("CARGO_PKG_VERSION"), &host, &system.release().to_string_lossy(), window, clock::wall())
+}

@@ -1,0 +1,140 @@
+//! A process as `/proc` shows it.
+//!
+//! Invariant: a process is described only if its start time is the one asked for, before and after reading, so that
+//! a pid used again is not taken for the process that had it. Memory: one process and its parents; at most 4 KiB of
+//! arguments are read of each.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use tracer_core::identity::ProcessKey;
+use tracer_core::input::{Ancestor, ProcessFacts};
+use tracer_core::limits;
+
+/// Bytes of arguments that are read.
+const ARGUMENTS_BYTES: u64 = 4096;
+/// `/proc/<pid>/stat` counts in hundredths of a second on every architecture that Linux runs eBPF on.
+const NANOSECONDS_PER_TICK: u64 = 10_000_000;
+
+/// Looks a process up; `None` when it is gone.
+pub(crate) fn look_up(process: ProcessKey) -> Option<ProcessFacts> {
+    let expected = process.started / NANOSECONDS_PER_TICK;
+    let before = stat(process.pid)?;
+    if before.started != expected {
+        return None;
+    }
+    let ancestor = describe(process.pid);
+    let after = stat(process.pid)?;
+    if after.started != expected {
+        return None;
+    }
+    let Ancestor { uid, comm, exe, arguments, .. } = ancestor;
+    Some(ProcessFacts { process, uid, comm, exe, arguments, ancestors: ancestors(before.parent) })
+}
+
+struct Stat {
+    parent: u32,
+    /// Clock ticks since boot.
+    started: u64,
+}
+
+/// Fields 4 and 22 of `/proc/<pid>/stat` (proc_pid_stat(5)); the name in field 2 may hold anything, even `)`.
+fn stat(pid: u32) -> Option<Stat> {
+    let bytes = read(pid, "stat", ARGUMENTS_BYTES)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
+    Some(Stat { parent: fields.nth(1)?.parse().ok()?, started: fields.nth(17)?.parse().ok()? })
+}
+
+fn ancestors(mut parent: u32) -> Vec<Ancestor> {
+    let mut found = Vec::new();
+    while parent != 0 && found.len() < limits::PARENTS {
+        let Some(next) = stat(parent) else { break };
+        found.push(describe(parent));
+        parent = next.parent;
+    }
+    found
+}
+
+fn describe(pid: u32) -> Ancestor {
+    let comm = read(pid, "comm", 64).map(|bytes| bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec());
+    let exe = std::fs::read_link(path(pid, "exe")).ok().map(|exe| known_as(exe, comm.as_deref()));
+    let arguments = read(pid, "cmdline", ARGUMENTS_BYTES).unwrap_or_default();
+    let arguments = arguments.strip_suffix(b"\0").unwrap_or(&arguments);
+    Ancestor {
+        pid,
+        uid: uid(pid),
+        comm,
+        exe,
+        arguments: if arguments.is_empty() {
+            Vec::new()
+        } else {
+            arguments.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+        },
+    }
+}
+
+/// The name under which a file was executed, when it is a link beside the file: Debian's `redis-server` is a link to
+/// `redis-check-rdb`. A process may call itself what it likes, so only a link that is really there counts.
+fn known_as(exe: PathBuf, comm: Option<&[u8]>) -> Vec<u8> {
+    let by_link = || {
+        let name = std::ffi::OsStr::from_bytes(comm.filter(|comm| !comm.contains(&b'/') && !comm.is_empty())?);
+        let link = exe.parent()?.join(name);
+        let same = std::fs::symlink_metadata(&link).ok()?.is_symlink() && std::fs::canonicalize(&link).ok()? == exe;
+        same.then_some(link)
+    };
+    by_link().unwrap_or(exe).as_os_str().as_bytes().to_vec()
+}
+
+/// The effective user, as the owner of the directory.
+fn uid(pid: u32) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(Path::new("/proc").join(pid.to_string())).ok().map(|metadata| metadata.uid())
+}
+
+fn path(pid: u32, file: &str) -> PathBuf {
+    ["/proc", &pid.to_string(), file].iter().collect()
+}
+
+fn read(pid: u32, file: &str, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path(pid, file)).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own_start() -> u64 {
+        stat(std::process::id()).unwrap().started * NANOSECONDS_PER_TICK
+    }
+
+    #[test]
+    fn this_process_is_found_with_its_arguments_and_parents() {
+        let key = ProcessKey { pid: std::process::id(), exec: 1, started: own_start() };
+        let facts = look_up(key).unwrap();
+        assert!(facts.exe.is_some() && !facts.arguments.is_empty() && !facts.ancestors.is_empty());
+    }
+
+    #[test]
+    fn another_process_with_the_same_pid_is_not_taken_for_it() {
+        let key = ProcessKey { pid: std::process::id(), exec: 1, started: own_start() + NANOSECONDS_PER_TICK };
+        assert_eq!(look_up(key), None);
+    }
+
+    #[test]
+    fn a_program_executed_through_a_link_is_known_by_the_links_name_only_if_the_link_is_there() {
+        let folder = std::env::temp_dir().join(format!("tracer-known-as-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let folder = folder.canonicalize().unwrap();
+        std::fs::write(folder.join("program"), "").unwrap();
+        std::os::unix::fs::symlink(folder.join("program"), folder.join("link")).unwrap();
+        let named = |comm: &[u8]| known_as(folder.join("program"), Some(comm));
+        assert!(named(b"link").ends_with(b"/link"));
+        assert!(named(b"nginx").ends_with(b"/program"));
+        assert!(named(b"../link").ends_with(b"/program"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,89 @@
+//! Writing files that are whole or not there.
+//!
+//! Invariant: a file that exists is replaced only by a complete new one (written beside it, flushed to disk, renamed),
+//! so a full disk or a kill never destroys what was good. Memory: the contents.
+
+use anyhow::{Context as _, Result, bail};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The largest file that is read whole.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Replaces the contents of `path`.
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        // A device or a pipe, such as /dev/stdout: nothing to replace.
+        return fs::write(path, contents).with_context(|| format!("write {}", path.display()));
+    }
+    let beside = beside(path)?;
+    let result = write_new(&beside, contents).and_then(|()| fs::rename(&beside, path).map_err(Into::into));
+    if result.is_err() {
+        // What could not be completed is not left behind; that it is there or not changes nothing.
+        let _ = fs::remove_file(&beside);
+    }
+    result.with_context(|| format!("write {} (what was there before is unchanged)", path.display()))
+}
+
+/// Reads a file whole, refusing what cannot be one of ours.
+pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut contents = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut contents).with_context(|| format!("read {}", path.display()))?;
+    if contents.len() as u64 > MOST_BYTES {
+        bail!("{} is larger than {} MiB: it is none of the tracer's files", path.display(), MOST_BYTES >> 20);
+    }
+    Ok(contents)
+}
+
+fn write_new(path: &Path, contents: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// A name in the same folder that no other process uses.
+fn beside(path: &Path) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else { bail!("{} names no file", path.display()) };
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("tracer-files-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let folder = folder("replace");
+        let path = folder.join("baseline.json");
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!(read_whole(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_what_was_there() {
+        let folder = folder("fail");
+        let path = folder.join("baseline.json");
+        write_whole(&path, b"good").unwrap();
+        // The file beside it cannot be made: something of that name is there already.
+        fs::create_dir(beside(&path).unwrap()).unwrap();
+        let error = write_whole(&path, b"new").unwrap_err();
+        assert!(format!("{error:#}").contains("unchanged"));
+        assert_eq!(read_whole(&path).unwrap(), b"good");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,72 @@
+//! Writing a tape while observing.
+//!
+//! Invariant: the file holds whole frames up to the last flush; a disk that fills ends the recording, not the
+//! observation, and is said. Memory: one buffer of 256 KiB.
+
+use crate::source::Delivery;
+use anyhow::{Context as _, Result};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use tracer_core::Input;
+use tracer_core::tape::{TapeHeader, Writer};
+
+const FLUSH_BYTES: usize = 256 << 10;
+
+/// A tape file being written.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    path: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+    failed: Option<anyhow::Error>,
+}
+
+impl Recording {
+    /// Begins a tape. Command lines are private: only the owner may read it.
+    pub(crate) fn begin(path: &Path, header: &TapeHeader) -> Result<Self> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .with_context(|| format!("begin the tape {}", path.display()))?;
+        let buffer = Writer::header(header)?;
+        Ok(Self { path: path.to_owned(), file, buffer, failed: None })
+    }
+
+    /// Records what a source delivered.
+    pub(crate) fn record(&mut self, delivery: &Delivery<'_>) {
+        match delivery {
+            Delivery::Record(bytes) => self.input(&Input::Record(bytes.to_vec())),
+            Delivery::Input(input) => self.input(input),
+        }
+    }
+
+    /// Records an input.
+    pub(crate) fn input(&mut self, input: &Input) {
+        if self.failed.is_some() {
+            return;
+        }
+        let result = Writer::frame(input, &mut self.buffer).map_err(Into::into);
+        let result = if self.buffer.len() >= FLUSH_BYTES { result.and_then(|()| self.flush()) } else { result };
+        self.failed = result.err();
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let result = self.file.write_all(&self.buffer).with_context(|| format!("write {}", self.path.display()));
+        self.buffer.clear();
+        result
+    }
+
+    /// Ends the tape; says what went wrong on the way.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error.context("the tape ends where it could not be written any more"));
+        }
+        self.flush()?;
+        self.file.sync_all().with_context(|| format!("write {}", self.path.display()))
+    }
+}

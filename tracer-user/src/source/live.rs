@@ -1,0 +1,117 @@
+//! Inputs from the running kernel.
+//!
+//! Invariant: no record wakes the tracer by itself: while there is traffic the ring is drained on a timer, on an idle
+//! host the tracer sleeps for up to a second. Memory: the ring.
+
+use super::{Delivery, Source, Turn};
+use crate::bpf::Capture;
+use crate::clock;
+use crate::facts::procfs;
+use crate::stop::Stop;
+use anyhow::Result;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+use tracer_core::identity::ProcessKey;
+use tracer_core::input::{Input, ProcessFacts, Start};
+use tracer_core::time::{Moment, Span};
+
+/// Between two drains while there is traffic.
+const DRAIN_EVERY: Duration = Duration::from_millis(100);
+/// Between two looks at all sockets, and the longest sleep.
+const SNAPSHOT_EVERY: Span = Span::from_seconds(1);
+
+/// How to capture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Size of the ring in bytes, a power of two.
+    pub(crate) ring: u32,
+    /// Whether the programs say what they do.
+    pub(crate) kernel_log: bool,
+    /// Whether keys end a wait.
+    pub(crate) keys: bool,
+}
+
+/// The running kernel.
+pub(crate) struct Live {
+    capture: Capture,
+    started: bool,
+    /// Whether the last drain found nothing.
+    idle: bool,
+    last_snapshot: Moment,
+}
+
+impl Live {
+    /// Loads and attaches the programs. A wait ends as soon as a signal comes.
+    pub(crate) fn start(options: Options, stop: &Stop) -> Result<Self> {
+        let capture = Capture::start(options.ring, options.kernel_log)?;
+        capture.also_wait_for(stop.as_fd())?;
+        if options.keys && std::io::stdin().is_terminal() {
+            capture.also_wait_for(std::io::stdin().as_fd())?;
+        }
+        Ok(Self { capture, started: false, idle: false, last_snapshot: clock::now() })
+    }
+
+    fn begin(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
+        let (at, wall, boottime_ahead) = (clock::now(), clock::wall(), clock::boottime_ahead());
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
+        for degradation in std::mem::take(&mut self.capture.degraded) {
+            each(Delivery::Input(Input::Degraded(degradation)));
+        }
+        self.capture.census(|record: &[u8]| each(Delivery::Record(record)))?;
+        self.started = true;
+        Ok(())
+    }
+
+    fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> u64 {
+        self.capture.drain(|record: &[u8]| each(Delivery::Record(record)))
+    }
+
+    fn look_at_all(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
+        self.last_snapshot = clock::now();
+        self.capture.snapshot(|record: &[u8]| each(Delivery::Record(record)))?;
+        each(Delivery::Input(Input::Loss(self.capture.loss()?)));
+        Ok(())
+    }
+}
+
+fn tick() -> Turn {
+    Turn::Tick(Input::Tick { at: clock::now(), wall: clock::wall() })
+}
+
+impl Source for Live {
+    fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
+        if !self.started {
+            self.begin(each)?;
+            return Ok(tick());
+        }
+        self.capture.fall_asleep(self.idle)?;
+        // What came before falling asleep wakes nobody.
+        let mut records = if self.idle { self.drain(each) } else { 0 };
+        if records == 0 {
+            let until_snapshot = SNAPSHOT_EVERY.0.saturating_sub(clock::now().since(self.last_snapshot).0);
+            let until_snapshot = Duration::from_nanos(until_snapshot);
+            self.capture.wait(if self.idle { until_snapshot } else { until_snapshot.min(DRAIN_EVERY) })?;
+        }
+        records += self.drain(each);
+        if clock::now().since(self.last_snapshot) >= SNAPSHOT_EVERY {
+            self.look_at_all(each)?;
+            records += self.drain(each);
+        }
+        self.idle = records == 0;
+        self.capture.log();
+        Ok(tick())
+    }
+
+    fn finish(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
+        self.drain(each);
+        self.look_at_all(each)?;
+        self.drain(each);
+        Ok(tick())
+    }
+
+    fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts> {
+        procfs::look_up(process)
+    }
+}

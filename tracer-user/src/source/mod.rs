@@ -1,0 +1,44 @@
+//! Where inputs come from: the kernel, or a tape.
+//!
+//! Invariant: a source delivers everything that happened before a tick before it delivers the tick.
+//! Memory: as the source says.
+
+pub(crate) mod live;
+pub(crate) mod tape;
+
+use anyhow::Result;
+use tracer_core::identity::ProcessKey;
+use tracer_core::input::{Input, ProcessFacts};
+
+/// Something delivered by a source: a record is lent, so that none is copied on its way to the core.
+#[derive(Debug)]
+pub(crate) enum Delivery<'a> {
+    Record(&'a [u8]),
+    Input(Input),
+}
+
+/// What ended a turn.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Turn {
+    /// Time has passed: the tick, to be handled when everything else is.
+    Tick(Input),
+    /// Nothing will come any more.
+    Over,
+}
+
+/// A source of inputs.
+pub(crate) trait Source {
+    /// Delivers what has come until the next tick.
+    fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn>;
+
+    /// Delivers what can still be had; after that, the last tick.
+    fn finish(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn>;
+
+    /// Looks a process up, where that is possible.
+    fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts>;
+
+    /// A warning to tell at the end, if there is one.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+}
