@@ -2,4 +2,5 @@
 //!
 //! Invariant: see `snapshot`. Memory: bounded by `limits::SERVICES` and `limits::CALLS`.
 
+pub mod histogram;
 pub mod snapshot;
