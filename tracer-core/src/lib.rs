@@ -12,6 +12,7 @@ pub mod graph;
 pub mod identity;
 pub mod input;
 pub mod limits;
+pub mod sim;
 pub mod tape;
 pub mod time;
 
