@@ -243,6 +243,24 @@ fn a_frame_longer_than_the_limit_is_an_error_that_names_its_byte_before_its_byte
 }
 
 #[test]
+fn a_sound_frame_whose_content_is_not_of_its_kind_is_refused_with_the_reason() {
+    let cases: [(&[u8], &str); 4] = [
+        (&[], "an empty frame"),
+        (&[9, 1], "the unknown kind 9"),
+        (&[4, 1, 2, 3, 4], "1 bytes more than its kind of frame has"),
+        (&[4, 1, 2], "its content is not of its kind"),
+    ];
+    for (body, reason) in cases {
+        let (mut tape, ends) = write(&one_of_each());
+        tape.extend(raw_frame(body));
+        let (inputs, end) = read(&tape, 100);
+        assert_eq!(inputs, one_of_each());
+        let message = end.unwrap_err().to_string();
+        assert!(message.contains(&format!("at byte {}", ends[6])) && message.contains(reason), "{message}");
+    }
+}
+
+#[test]
 fn a_tape_of_another_version_or_layout_names_the_tracer_that_wrote_it() {
     let newer = raw_header(2, r#"{"tool":"9.9\u001b[31m","new":true}"#);
     let error = read(&newer, 100).1.unwrap_err();

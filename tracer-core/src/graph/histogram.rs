@@ -297,6 +297,13 @@ mod tests {
     }
 
     #[test]
+    fn a_percentage_in_decimals_means_that_and_not_the_float_nearest_to_it() {
+        for hundredths in 1..=10_000u32 {
+            assert_eq!(rank(f64::from(hundredths) / 100.0, 10_000), u64::from(hundredths));
+        }
+    }
+
+    #[test]
     fn a_tenth_of_a_percent_of_a_thousand_values_is_one_value() {
         let histogram = histogram(&(1..=1000).map(|value| value << 40).collect::<Vec<_>>());
         assert_eq!(histogram.count_above(Span(999 << 40)), 1);
