@@ -1,0 +1,38 @@
+//! Compiles the kernel programs and leaves the object where `include_bytes!` finds it: `OUT_DIR/tracer-ebpf`.
+//!
+//! Invariant: writes under `OUT_DIR` alone. Memory: none to speak of; the compiler's own.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use xtask::bpf_object;
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
+    let variable = |name: &str| env::var(name).with_context(|| format!("cargo sets {name} for build scripts"));
+    let package = variable("CARGO_MANIFEST_DIR")?;
+    let workspace = Path::new(&package).parent().context("the package lies in a workspace")?;
+    for source in bpf_object::SOURCES {
+        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+    }
+    ensure!(variable("CARGO_CFG_TARGET_ENDIAN")? == "little", "tracer runs on little-endian machines only");
+
+    let out = variable("OUT_DIR")?;
+    let out = Path::new(&out);
+    let object = bpf_object::build(workspace, &out.join("bpf"), &variable("CARGO_CFG_TARGET_ARCH")?)?;
+    let destination = out.join("tracer-ebpf");
+    fs::copy(&object, &destination)
+        .with_context(|| format!("copying {} to {}", object.display(), destination.display()))?;
+    Ok(())
+}
