@@ -5,7 +5,7 @@
 
 use super::Engine;
 use crate::exchange::{Connection, ConnectionId, Side, connection, connections::GRACE};
-use crate::graph::{ServiceId, ServiceName};
+use crate::graph::{Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, ProcessKey};
 use crate::input::Output;
 
@@ -80,7 +80,11 @@ impl Engine {
         }
         self.count(id);
         if new {
-            self.new_call(call, out);
+            let mut open = Open::default();
+            if let Some((_, end)) = self.connections.get(id).and_then(Connection::telling) {
+                open.add(opened, end);
+            }
+            self.new_call(call, open, out);
         }
         true
     }

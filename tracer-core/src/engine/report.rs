@@ -4,7 +4,7 @@
 
 use super::Engine;
 use crate::alert::Evidence;
-use crate::graph::snapshot::{CallState, Completeness, Degradation, GraphSnapshot};
+use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
 use crate::graph::{CallId, Open};
 use crate::input::{NewCall, Output};
 use std::collections::HashMap;
@@ -30,16 +30,7 @@ impl Engine {
             if end.closing.is_some() {
                 continue;
             }
-            let open = all.entry(call).or_default();
-            let since = if end.was_established() {
-                open.connections += 1;
-                open.in_flight += end.in_flight();
-                end.in_flight_since
-            } else {
-                open.in_flight += 1;
-                Some(connection.opened)
-            };
-            open.oldest = open.oldest.into_iter().chain(since).min();
+            all.entry(call).or_default().add(connection.opened, end);
         }
         all
     }
@@ -54,7 +45,7 @@ impl Engine {
             ("services or calls beyond the cap are shown as `other`", self.graph.folded),
             ("processes beyond the cap were forgotten", self.processes.dropped),
             ("listeners beyond the cap were forgotten", self.listeners.dropped),
-            ("alerts beyond the cap were not raised", self.alerts.dropped()),
+            ("alerts beyond the cap were not raised", self.alerts.untold()),
         ];
         degraded.extend(
             counted
@@ -72,9 +63,10 @@ impl Engine {
     }
 
     /// A call was seen for the first time.
-    pub(super) fn new_call(&mut self, id: CallId, out: &mut Vec<Output>) {
-        self.judge_state(id);
-        let open = self.open().get(&id).copied().unwrap_or_default();
+    pub(super) fn new_call(&mut self, id: CallId, open: Open, out: &mut Vec<Output>) {
+        // The call is told first, then what is wrong with it.
+        let mut alerts = Vec::new();
+        self.judge_now(id, &mut alerts);
         let names = self.graph.ends(id).map(|(from, to)| (from.name.display(), to.name.display()));
         let call = self.graph.call_snapshot(id, &self.moments, open);
         if let (Some((from_name, to_name)), Some(call)) = (names, call) {
@@ -82,9 +74,7 @@ impl Engine {
             let schema = "tracer.call/1".to_owned();
             out.push(Output::NewCall(Box::new(NewCall { schema, at, from_name, to_name, call })));
         }
-        if self.graph.get(id).is_some_and(|call| call.state == CallState::Unexpected) {
-            self.alert_unexpected(id, out);
-        }
+        out.append(&mut alerts);
     }
 
     /// What supports an alert about a call.

@@ -3,8 +3,9 @@
 //! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
 
 use super::metrics;
-use super::snapshot::{Call, CallState, Completeness, GraphSnapshot, Instance, SCHEMA, Service};
+use super::snapshot::{Call, Completeness, GraphSnapshot, Instance, SCHEMA, Service};
 use super::{CallGraph, CallId, CallNode, ServiceNode};
+use crate::exchange::End;
 use crate::identity::Processes;
 use crate::input::Start;
 use crate::time::{Moment, Span, Wall};
@@ -16,6 +17,25 @@ pub struct Open {
     pub connections: u64,
     pub in_flight: u64,
     pub oldest: Option<Moment>,
+}
+
+impl Open {
+    /// Adds the telling end of a connection that was opened at `opened`; a closed one adds nothing.
+    pub fn add(&mut self, opened: Moment, end: &End) {
+        if end.closing.is_some() {
+            return;
+        }
+        let since = if end.was_established() {
+            self.connections += 1;
+            self.in_flight += end.in_flight();
+            end.in_flight_since
+        } else {
+            // A connect that hangs is a request that hangs.
+            self.in_flight += 1;
+            Some(opened)
+        };
+        self.oldest = self.oldest.into_iter().chain(since).min();
+    }
 }
 
 /// Where the snapshot stands in time.
@@ -129,17 +149,5 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         in_flight: open.in_flight,
         oldest_in_flight_ms: open.oldest.map(|since| moments.now.since(since).as_millis()),
         anomalies: call.anomalies.clone(),
-    }
-}
-
-impl CallState {
-    /// The state of a call, given whether there is a baseline and whether it expects the call.
-    #[must_use]
-    pub fn of(has_baseline: bool, expected: bool) -> Self {
-        match (has_baseline, expected) {
-            (false, _) => Self::Unjudged,
-            (true, true) => Self::Expected,
-            (true, false) => Self::Unexpected,
-        }
     }
 }

@@ -1,0 +1,120 @@
+//! Judging calls: at once for what cannot wait, and at the end of each window for the rest.
+//!
+//! Invariant: a window is closed by a tick and by nothing else; every call is judged in every window, in the order of
+//! the calls, so alerts come in the same order from the same inputs. Memory: none of its own.
+
+use super::Engine;
+use crate::alert::Alert;
+use crate::baseline::{CallKey, Standing};
+use crate::detect::{CallWindow, Judgement, WindowLatency};
+use crate::graph::metrics::Window;
+use crate::graph::snapshot::CallState;
+use crate::graph::{CallId, Open};
+use crate::input::Output;
+use crate::limits;
+use crate::time::Span;
+use std::collections::HashMap;
+
+impl Engine {
+    /// Closes the windows that have ended.
+    pub(super) fn close_windows(&mut self, out: &mut Vec<Output>) {
+        let length = self.moments.window;
+        if length == Span::ZERO || self.moments.now.since(self.moments.window_began) < length {
+            return;
+        }
+        let ended = self.moments.now.since(self.moments.window_began).0 / length.0;
+        // Without ticks (a suspended machine) there was nothing to see: those windows are empty and not judged.
+        for number in 0..ended.min(u64::try_from(limits::WINDOWS).unwrap_or(1) + 1) {
+            self.close_window(number == 0, out);
+        }
+        self.moments.window_began = self.moments.window_began.after(Span(length.0.saturating_mul(ended)));
+    }
+
+    fn close_window(&mut self, judged: bool, out: &mut Vec<Output>) {
+        let open = if judged { self.open() } else { HashMap::new() };
+        let began = self.moments.window_began;
+        let loss = self.loss.ring_full != self.loss_before.ring_full;
+        self.loss_before = self.loss;
+        let first = began == self.moments.start.at;
+        for id in self.graph.call_ids() {
+            let Some(call) = self.graph.get_mut(id) else { continue };
+            let window = call.close_window().clone();
+            let complete = !first && call.first_seen < began;
+            if judged {
+                let seen = Seen { window: &window, open: open.get(&id).copied().unwrap_or_default(), complete, loss };
+                self.judge(id, &seen, true, out);
+            }
+        }
+    }
+
+    /// Says whether a call is expected, and judges what cannot wait for the end of the window.
+    pub(super) fn judge_now(&mut self, id: CallId, out: &mut Vec<Output>) {
+        let Some(key) = self.key(id) else { return };
+        let standing = Standing::of(self.config.baseline.as_ref(), &key);
+        let Some(call) = self.graph.get_mut(id) else { return };
+        call.state = match standing {
+            Standing::NoBaseline => CallState::Unjudged,
+            Standing::Expected(_) => CallState::Expected,
+            Standing::Unexpected => CallState::Unexpected,
+        };
+        let window = Window::default();
+        self.judge(id, &Seen { window: &window, open: Open::default(), complete: false, loss: false }, false, out);
+    }
+
+    fn judge(&mut self, id: CallId, seen: &Seen<'_>, ended: bool, out: &mut Vec<Output>) {
+        let Some(key) = self.key(id) else { return };
+        let Some(call) = self.graph.get_mut(id) else { return };
+        let limits = &self.config.limits;
+        let latency = &seen.window.latency;
+        let window = CallWindow {
+            length: self.moments.window,
+            complete: seen.complete,
+            loss: seen.loss,
+            requests: seen.window.requests,
+            failed_connections: seen.window.failed_connections,
+            errors: seen.window.errors,
+            latency: latency.mean().zip(latency.percentile(99.0)).map(|(mean, p99)| WindowLatency {
+                mean,
+                p99,
+                samples: latency.len(),
+                slow: latency.count_above(limits.latency_p99),
+            }),
+            oldest_in_flight: seen.open.oldest.map(|since| self.moments.now.since(since)),
+            ever_answered: call.has_answers(),
+            standing: Standing::of(self.config.baseline.as_ref(), &key),
+        };
+        let judgements =
+            if ended { call.judge.close_window(&window, limits) } else { call.judge.between_windows(&window, limits) };
+        self.raise(id, &key, judgements, out);
+    }
+
+    fn raise(&mut self, id: CallId, key: &CallKey, judgements: Vec<Judgement>, out: &mut Vec<Output>) {
+        let transitions = self.alerts.enter(key, judgements);
+        if transitions.is_empty() {
+            return;
+        }
+        let anomalies = self.alerts.anomalies(key).to_vec();
+        if let Some(call) = self.graph.get_mut(id) {
+            call.anomalies = anomalies;
+        }
+        let at = self.moments.wall(self.moments.now);
+        for transition in transitions {
+            let Some(evidence) = self.evidence(id) else { continue };
+            out.push(Output::Alert(Box::new(Alert::new(key.clone(), None, transition, at, evidence))));
+        }
+    }
+
+    fn key(&self, id: CallId) -> Option<CallKey> {
+        let (from, to) = self.graph.ends(id)?;
+        let port = self.graph.get(id)?.port;
+        Some(CallKey { from: from.name.id(), to: to.name.id(), port, transport: "tcp".to_owned() })
+    }
+}
+
+/// What a judgement is about.
+struct Seen<'a> {
+    window: &'a Window,
+    open: Open,
+    complete: bool,
+    loss: bool,
+}

@@ -1,0 +1,70 @@
+//! Every connection, request and byte is counted, once, for the right processes.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::host::{Folder, Peer, Tracer, port};
+
+/// 200 connections a second for 10 s on each of three kinds of address.
+#[test]
+fn every_short_connection_is_counted_with_both_processes_right() {
+    let folder = Folder::new("short");
+    let ports = [port(), port(), port()];
+    let hosts = [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "::ffff:127.0.0.1")];
+    let servers: Vec<Peer> = ports
+        .iter()
+        .zip(hosts)
+        .map(|(port, (listen, _))| Peer::start("server.py", &["server", listen, &port.to_string()]))
+        .collect();
+    let tracer = Tracer::watch(&folder, &["--window", "2s"]);
+    let mut clients: Vec<Peer> = ports
+        .iter()
+        .zip(hosts)
+        .map(|(port, (_, host))| Peer::start("client.py", &["short", host, &port.to_string(), "2000", "200"]))
+        .collect();
+    clients.iter_mut().for_each(|client| client.expect("done"));
+    let graph = tracer.finish();
+    for (number, port) in ports.into_iter().enumerate() {
+        let call = graph.only_call("client.py", "server.py", port);
+        assert_eq!(call["connections"], 2000, "{call:#}");
+        assert_eq!(call["requests"], 2000, "{call:#}");
+        assert_eq!(call["bytes_sent"], 2000 * 100, "{call:#}");
+        assert_eq!(call["bytes_received"], 2000 * 300, "{call:#}");
+        assert_eq!((&call["errors"], &call["failed_connections"]), (&0.into(), &0.into()), "{call:#}");
+        assert_eq!(call["latency_ms"]["samples"], 2000, "{call:#}");
+        assert_eq!(call["wait_ms"]["samples"], 2000, "{call:#}");
+        assert!(graph.has_instance("server.py", servers[number].pid()));
+        assert!(graph.has_instance("client.py", clients[number].pid()));
+    }
+    assert_eq!(graph.0["completeness"]["records_lost"], 0);
+    assert_eq!(graph.0["completeness"]["unresolved_peers"], 0);
+}
+
+#[test]
+fn a_child_that_serves_what_its_parent_accepted_is_the_one_that_is_seen() {
+    let folder = Folder::new("prefork");
+    let port = port();
+    let server = Peer::start("prefork.py", &["preforked", "127.0.0.1", &port.to_string()]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), "20", "100"]);
+    client.expect("done");
+    let graph = tracer.finish();
+    let call = graph.only_call("client.py", "prefork.py", port);
+    assert_eq!((&call["connections"], &call["requests"]), (&20.into(), &20.into()), "{call:#}");
+    assert!(!graph.has_instance("prefork.py", server.pid()), "the parent did no input or output");
+}
+
+#[test]
+fn a_tiny_ring_loses_detail_and_says_so_but_open_connections_keep_exact_counts() {
+    let folder = Folder::new("ring");
+    let port = port();
+    let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
+    let mut client = Peer::start("client.py", &["patient", "127.0.0.1", &port.to_string(), "20000"]);
+    let tracer = Tracer::watch(&folder, &["--ring-kib", "4"]);
+    client.go_on();
+    let graph = tracer.finish();
+    let call = graph.only_call("client.py", "server.py", port);
+    assert_eq!(call["requests"], 20_000, "{call:#}");
+    assert_eq!(call["bytes_received"], 20_000 * 300, "{call:#}");
+    assert!(graph.0["completeness"]["records_lost"].as_u64().unwrap() > 0);
+    assert!(call["latency_ms"]["samples"].as_u64().unwrap() < 20_000);
+}

@@ -1,0 +1,71 @@
+//! What goes wrong on connections is told by its kind.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::host::{Folder, Peer, Tracer, port};
+use std::time::Duration;
+
+fn errors_of(role: Option<&str>, count: &str, early: &str) -> serde_json::Value {
+    let folder = Folder::new(role.unwrap_or("refused"));
+    let port = port();
+    let _server = role.map(|role| Peer::start("server.py", &[role, "127.0.0.1", &port.to_string()]));
+    // The accept queue of a deaf server is full with two connections; a third gets no answer at all.
+    let _holders: Vec<Peer> = (0..if role == Some("deaf") { 2 } else { 0 })
+        .map(|_| Peer::start("holder.py", &["holding", "127.0.0.1", &port.to_string()]))
+        .collect();
+    let tracer = Tracer::watch(&folder, &[]);
+    let mut client = Peer::start("client.py", &["failing", "127.0.0.1", &port.to_string(), count, early]);
+    client.expect("done");
+    let graph = tracer.finish();
+    let mut calls = graph.calls(port).into_iter().filter(|call| call["from"] == "program:client.py");
+    let call = calls.next().unwrap().clone();
+    assert!(calls.next().is_none());
+    call
+}
+
+#[test]
+fn a_refused_connect_is_an_error_of_a_call_that_has_no_connection() {
+    let call = errors_of(None, "5", "0");
+    assert_eq!(call["errors_by_kind"]["refused"], 5, "{call:#}");
+    assert_eq!((&call["failed_connections"], &call["connections"]), (&5.into(), &0.into()), "{call:#}");
+    assert_eq!(call["error_rate"], 1.0, "{call:#}");
+}
+
+#[test]
+fn a_connect_that_times_out_is_told_apart_from_a_refused_one() {
+    let call = errors_of(Some("deaf"), "1", "1");
+    assert_eq!(call["errors_by_kind"]["timed_out"], 1, "{call:#}");
+    assert_eq!(call["to"], "program:server.py", "{call:#}");
+}
+
+#[test]
+fn a_reset_by_the_server_and_a_close_without_an_answer_are_errors_of_their_kinds() {
+    let call = errors_of(Some("resetter"), "5", "0");
+    assert_eq!((&call["errors_by_kind"]["reset"], &call["requests"]), (&5.into(), &5.into()), "{call:#}");
+    let call = errors_of(Some("closer"), "5", "0");
+    assert_eq!((&call["errors_by_kind"]["unanswered"], &call["errors"]), (&5.into(), &5.into()), "{call:#}");
+}
+
+#[test]
+fn a_request_that_hangs_is_visible_with_its_age_while_it_hangs_and_raises_an_alert() {
+    let folder = Folder::new("hang");
+    let port = port();
+    let server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
+    let mut tracer = Tracer::watch(&folder, &["--window", "1s"]);
+    let mut client = Peer::start("client.py", &["patient", "127.0.0.1", &port.to_string(), "1"]);
+    client.go_on();
+    server.signal("STOP");
+    let asks = std::thread::spawn(move || {
+        client.go_on();
+        client
+    });
+    let alert = tracer.told_within(Duration::from_secs(4), |told| told["kind"] == "stalled" && told["port"] == port);
+    let graph = tracer.finish();
+    server.signal("CONT");
+    asks.join().unwrap();
+    let alert = alert.expect("a stalled call raises an alert within two windows");
+    assert_eq!(alert["state"], "firing");
+    let call = graph.only_call("client.py", "server.py", port);
+    assert_eq!(call["in_flight"], 1, "{call:#}");
+    assert!(call["oldest_in_flight_ms"].as_f64().unwrap() > 1000.0, "{call:#}");
+}

@@ -1,0 +1,228 @@
+//! What the live tests run: the tracer, and peers that talk to each other.
+//!
+//! Invariant: every process started here is ended here, by pid. Memory: the tracer's output.
+
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// A port that no other test of this run uses, below the ephemeral ones.
+pub fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 21_000 + u16::try_from(std::process::id() % 5_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A folder that goes with the test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tracer-live-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One of `peers.py`'s roles, running.
+pub struct Peer {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts a role under the script's own name, and waits until it is ready.
+    pub fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_by(&[], name, arguments)
+    }
+
+    /// As [`Self::start`], by way of another command such as `ip netns exec NAME`.
+    pub fn start_by(prefix: &[&str], name: &str, arguments: &[&str]) -> Self {
+        let script = named_script(name);
+        let mut words: Vec<&str> = prefix.to_vec();
+        words.extend(["/usr/bin/python3", script.to_str().unwrap()]);
+        words.extend(arguments);
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run: cargo xtask setup --tests", words[0]));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut peer = Self { child, output };
+        peer.expect("ready");
+        peer
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the peer to say `word`.
+    pub fn expect(&mut self, word: &str) {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), word, "the peer said something else, or ended");
+    }
+
+    /// Lets a patient peer go on, and waits until it has.
+    pub fn go_on(&mut self) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "go").unwrap();
+        self.expect("done");
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `peers.py` under another name: services are called by the script they run.
+fn named_script(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("tracer-live-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = folder.join(name);
+    std::fs::write(&script, include_str!("peers.py")).unwrap();
+    script
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
+}
+
+/// The tracer, watching.
+pub struct Tracer {
+    child: Child,
+    graph: PathBuf,
+    lines: std::sync::mpsc::Receiver<String>,
+    told: Vec<Value>,
+}
+
+impl Tracer {
+    /// Starts `tracer watch` and waits until it watches.
+    pub fn watch(folder: &Folder, arguments: &[&str]) -> Self {
+        let graph = folder.file("graph.json");
+        let mut child = Command::new(binary())
+            .args(["watch", "--output", "json", "--export", graph.to_str().unwrap()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        assert!(line.contains("watching"), "the tracer said: {line}");
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+        let (sender, lines) = std::sync::mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, graph, lines, told: Vec::new() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The first object it tells for which `wanted` holds, within `limit`.
+    pub fn told_within(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(found) = self.told.iter().find(|object| wanted(object)) {
+                return Some(found.clone());
+            }
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
+            self.told.push(serde_json::from_str(&line).unwrap());
+        }
+    }
+
+    /// Ends it with SIGINT; gives the exported graph.
+    pub fn finish(mut self) -> Graph {
+        signal(self.pid(), "INT");
+        let asked = Instant::now();
+        assert!(self.child.wait().unwrap().success());
+        assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to end", asked.elapsed());
+        Graph::read(&self.graph)
+    }
+
+    /// Everything it has told; only after it ended.
+    pub fn finish_with_told(mut self) -> (Graph, Vec<Value>) {
+        signal(self.pid(), "INT");
+        assert!(self.child.wait().unwrap().success());
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
+            self.told.push(serde_json::from_str(&line).unwrap());
+        }
+        (Graph::read(&self.graph), std::mem::take(&mut self.told))
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The `tracer` binary under test.
+pub fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_tracer"))
+}
+
+/// An exported graph.
+#[derive(Debug)]
+pub struct Graph(pub Value);
+
+impl Graph {
+    pub fn read(path: &Path) -> Self {
+        Self(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+    }
+
+    /// The calls on a port.
+    pub fn calls(&self, port: u16) -> Vec<&Value> {
+        self.0["calls"].as_array().unwrap().iter().filter(|call| call["port"] == port).collect()
+    }
+
+    /// The only call on a port, which must be from `from` to `to` (services by name of their program).
+    pub fn only_call(&self, from: &str, to: &str, port: u16) -> &Value {
+        let calls = self.calls(port);
+        let [call] = calls.as_slice() else { panic!("expected one call on port {port}: {calls:#?}") };
+        let named = |end: &str| call[end].as_str().unwrap().to_owned();
+        assert_eq!((named("from"), named("to")), (format!("program:{from}"), format!("program:{to}")), "{call:#}");
+        call
+    }
+
+    /// Whether `pid` is an instance of the service of that program.
+    pub fn has_instance(&self, program: &str, pid: u32) -> bool {
+        let services = self.0["services"].as_array().unwrap();
+        let service = services.iter().find(|service| service["id"] == format!("program:{program}"));
+        service.is_some_and(|service| service["instances"].as_array().unwrap().iter().any(|one| one["pid"] == pid))
+    }
+}

@@ -1,0 +1,12 @@
+//! The tracer against the running kernel and real processes. Needs root.
+//!
+//! Invariant: every count is compared with what the peers say they did, never with another tracer's word.
+//! Memory: none to speak of.
+
+mod counting;
+mod failures;
+mod host;
+mod life;
+mod namespaces;
+mod older;
+mod privileges;

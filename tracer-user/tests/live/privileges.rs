@@ -1,0 +1,66 @@
+//! Where the tracer cannot run it says in one line what is missing and what to do, and ends with 2.
+//!
+//! Invariant: nothing is left loaded. Memory: none.
+
+use crate::host::binary;
+use std::process::{Command, Output};
+
+fn refused(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+/// The binary where a user without privileges can execute it.
+fn public_binary(folder: &crate::host::Folder) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let copy = folder.file("tracer");
+    std::fs::copy(binary(), &copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy
+}
+
+#[test]
+fn without_root_the_missing_capabilities_are_named() {
+    let folder = crate::host::Folder::new("nobody");
+    let said = refused(
+        Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(public_binary(&folder))
+            .args(["watch", "--for", "1s"]),
+    );
+    assert!(said.contains("CAP_BPF") && said.contains("CAP_PERFMON") && said.contains("sudo"), "{said}");
+}
+
+#[test]
+fn without_one_capability_that_one_is_named() {
+    let said = refused(
+        Command::new("setpriv").args(["--bounding-set", "-perfmon,-sys_admin", "--inh-caps", "-perfmon,-sys_admin"]).arg(binary()).args(["watch", "--for", "1s"]),
+    );
+    assert!(said.contains("CAP_PERFMON") && !said.contains("CAP_BPF"), "{said}");
+}
+
+#[test]
+fn without_the_kernels_type_information_that_is_said() {
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" watch --for 1s";
+    let said = refused(Command::new("unshare").args(["--mount", "sh", "-c", hide]).arg(binary()));
+    assert!(said.contains("BTF"), "{said}");
+}
+
+#[test]
+fn wrong_usage_is_told_apart_by_its_exit_code() {
+    let status = Command::new(binary()).args(["watch", "--no-such-option"]).output().unwrap().status;
+    assert_eq!(status.code(), Some(64));
+}
+
+#[test]
+fn the_doctor_tries_every_hook_here() {
+    let output = Command::new(binary()).arg("doctor").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    for hook in ["sock_send_length", "sock_recv_length", "inet_sock_set_state", "tcp_destroy_sock"] {
+        assert!(said.lines().any(|line| line.starts_with("ok") && line.contains(hook)), "{said}");
+    }
+}
