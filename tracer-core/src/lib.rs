@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod baseline;
+pub mod detect;
 pub mod graph;
 pub mod identity;
 pub mod input;

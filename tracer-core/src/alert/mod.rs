@@ -1,7 +1,14 @@
 //! Alerts: what a person is told, `tracer.alert/1`.
 //!
-//! Invariant: one alert fires once for one (kind, call) and is resolved once. Memory: bounded by calls × detectors.
+//! Invariant: one alert fires once for one (kind, call) and is resolved once; see `book`.
+//! Memory: at most `limits::FIRING_ALERTS` alerts fire at once.
 
+mod book;
+
+pub use book::{AlertBook, Transition};
+
+use crate::baseline::CallKey;
+use crate::time::Wall;
 use serde::{Deserialize, Serialize};
 
 /// The value of [`Alert::schema`].
@@ -59,4 +66,33 @@ pub struct ProcessEvidence {
     pub uid: Option<u32>,
     /// Arguments separated by spaces, cut at 512 bytes, bytes that are not UTF-8 replaced.
     pub command_line: String,
+}
+
+impl Alert {
+    /// The alert that tells of a transition of a call.
+    #[must_use]
+    pub fn new(call: CallKey, protocol: Option<String>, transition: Transition, at: Wall, evidence: Evidence) -> Self {
+        let (state, anomaly) = match transition {
+            Transition::Firing(anomaly) => (AlertState::Firing, anomaly),
+            Transition::Resolved(anomaly) => (AlertState::Resolved, anomaly),
+        };
+        let message = match state {
+            AlertState::Firing => anomaly.message,
+            AlertState::Resolved => format!("no longer: {}", anomaly.message),
+        };
+        Self {
+            schema: SCHEMA.to_owned(),
+            kind: anomaly.kind,
+            state,
+            at: at.rfc3339(),
+            from: call.from,
+            to: call.to,
+            port: call.port,
+            protocol,
+            observed: anomaly.observed,
+            limit: anomaly.limit,
+            message,
+            evidence,
+        }
+    }
 }
