@@ -7,6 +7,10 @@
 pub const SERVICES: usize = 4_096;
 /// Calls; beyond it, the call from `other` to `other`.
 pub const CALLS: usize = 16_384;
+/// Alerts that fire at once; beyond it new ones are counted and not told.
+pub const FIRING_ALERTS: usize = 16_384;
+/// Bytes of a baseline file: `CALLS` calls with names of full length, and room.
+pub const BASELINE_BYTES: usize = 32 << 20;
 /// Processes remembered; the least recently used goes first.
 pub const PROCESSES: usize = 32_768;
 /// Connections followed at once; beyond it new ones are counted as dropped.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tracer_core::Input;
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
-use tracer_core::input::{Loss, ProcessFacts, Start};
+use tracer_core::input::{Ancestor, Loss, ProcessFacts, Start};
 use tracer_core::tape::{Ending, FRAME_BYTES, MAGIC, Reader, TapeError, TapeHeader, Writer};
 use tracer_core::time::{Moment, Span, Wall};
 
@@ -67,15 +67,15 @@ fn key() -> impl Strategy<Value = ProcessKey> {
 }
 
 fn facts() -> impl Strategy<Value = ProcessFacts> {
-    (key(), option::of(key()), any::<Option<u32>>(), option::of(bytes()), option::of(bytes()), vec(bytes(), 0..5))
-        .prop_map(|(process, parent, uid, comm, exe, arguments)| ProcessFacts {
-            process,
-            parent,
-            uid,
-            comm,
-            exe,
-            arguments,
-        })
+    (key(), ancestor(), vec(ancestor(), 0..3)).prop_map(|(process, own, ancestors)| {
+        let Ancestor { uid, comm, exe, arguments, .. } = own;
+        ProcessFacts { process, uid, comm, exe, arguments, ancestors }
+    })
+}
+
+fn ancestor() -> impl Strategy<Value = Ancestor> {
+    (any::<u32>(), any::<Option<u32>>(), option::of(bytes()), option::of(bytes()), vec(bytes(), 0..5))
+        .prop_map(|(pid, uid, comm, exe, arguments)| Ancestor { pid, uid, comm, exe, arguments })
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -156,11 +156,11 @@ fn one_of_each() -> Vec<Input> {
         Input::Record(vec![0xff, 0x00]),
         Input::Process(ProcessFacts {
             process,
-            parent: Some(process),
             uid: Some(0),
             comm: Some(b"\xff".to_vec()),
             exe: None,
             arguments: vec![b"a".to_vec(), vec![]],
+            ancestors: vec![Ancestor { pid: 9, uid: None, comm: None, exe: Some(b"e".to_vec()), arguments: vec![] }],
         }),
         Input::Loss(Loss { ring_full: 1, map_full: 2, read_fault: 3 }),
         Input::Degraded(Degradation { name: "n".to_owned(), reason: "r".to_owned() }),
@@ -173,7 +173,7 @@ fn the_bytes_of_a_tape_of_format_1_do_not_change() {
     let bodies: [&[u8]; 6] = [
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
-        &[3, 7, 1, 0xac, 2, 1, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0],
+        &[3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 9, 0, 0, 1, 1, b'e', 0],
         &[4, 1, 2, 3],
         &[5, 1, b'n', 1, b'r'],
         &[6, 5, 12],

@@ -8,7 +8,7 @@ use crate::alert::Alert;
 use crate::baseline::{CallKey, Standing};
 use crate::detect::{CallWindow, Judgement, WindowLatency};
 use crate::graph::metrics::Window;
-use crate::graph::snapshot::CallState;
+use crate::graph::snapshot::ServiceKind;
 use crate::graph::{CallId, Open};
 use crate::input::Output;
 use crate::limits;
@@ -49,20 +49,15 @@ impl Engine {
 
     /// Says whether a call is expected, and judges what cannot wait for the end of the window.
     pub(super) fn judge_now(&mut self, id: CallId, out: &mut Vec<Output>) {
-        let Some(key) = self.key(id) else { return };
-        let standing = Standing::of(self.config.baseline.as_ref(), &key);
+        let Some((key, ends)) = self.key(id) else { return };
         let Some(call) = self.graph.get_mut(id) else { return };
-        call.state = match standing {
-            Standing::NoBaseline => CallState::Unjudged,
-            Standing::Expected(_) => CallState::Expected,
-            Standing::Unexpected => CallState::Unexpected,
-        };
+        call.state = Standing::of(self.config.baseline.as_ref(), &key, ends).state();
         let window = Window::default();
         self.judge(id, &Seen { window: &window, open: Open::default(), complete: false, loss: false }, false, out);
     }
 
     fn judge(&mut self, id: CallId, seen: &Seen<'_>, ended: bool, out: &mut Vec<Output>) {
-        let Some(key) = self.key(id) else { return };
+        let Some((key, ends)) = self.key(id) else { return };
         let Some(call) = self.graph.get_mut(id) else { return };
         let limits = &self.config.limits;
         let latency = &seen.window.latency;
@@ -81,7 +76,7 @@ impl Engine {
             }),
             oldest_in_flight: seen.open.oldest.map(|since| self.moments.now.since(since)),
             ever_answered: call.has_answers(),
-            standing: Standing::of(self.config.baseline.as_ref(), &key),
+            standing: Standing::of(self.config.baseline.as_ref(), &key, ends),
         };
         let judgements =
             if ended { call.judge.close_window(&window, limits) } else { call.judge.between_windows(&window, limits) };
@@ -104,10 +99,12 @@ impl Engine {
         }
     }
 
-    fn key(&self, id: CallId) -> Option<CallKey> {
+    /// The name of a call, and what kinds of thing its ends are.
+    fn key(&self, id: CallId) -> Option<(CallKey, [ServiceKind; 2])> {
         let (from, to) = self.graph.ends(id)?;
         let port = self.graph.get(id)?.port;
-        Some(CallKey { from: from.name.id(), to: to.name.id(), port, transport: "tcp".to_owned() })
+        let kinds = [from.name.kind(), to.name.kind()];
+        Some((CallKey { from: from.name.id(), to: to.name.id(), port, transport: "tcp".to_owned() }, kinds))
     }
 }
 

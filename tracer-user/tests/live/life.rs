@@ -85,11 +85,8 @@ fn a_replay_gives_the_same_graph_byte_for_byte_and_the_same_alerts() {
         .output()
         .unwrap();
     assert!(output.status.success());
-    let retold: Vec<serde_json::Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let retold: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(told, retold);
     assert!(told.iter().any(|told| told["kind"] == "unexpected-call" && told["port"] == port));
     assert_eq!(std::fs::read(folder.file("graph.json")).unwrap(), std::fs::read(&again).unwrap());

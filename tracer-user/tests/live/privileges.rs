@@ -37,7 +37,10 @@ fn without_root_the_missing_capabilities_are_named() {
 #[test]
 fn without_one_capability_that_one_is_named() {
     let said = refused(
-        Command::new("setpriv").args(["--bounding-set", "-perfmon,-sys_admin", "--inh-caps", "-perfmon,-sys_admin"]).arg(binary()).args(["watch", "--for", "1s"]),
+        Command::new("setpriv")
+            .args(["--bounding-set", "-perfmon,-sys_admin", "--inh-caps", "-perfmon,-sys_admin"])
+            .arg(binary())
+            .args(["watch", "--for", "1s"]),
     );
     assert!(said.contains("CAP_PERFMON") && !said.contains("CAP_BPF"), "{said}");
 }

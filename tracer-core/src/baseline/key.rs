@@ -1,0 +1,31 @@
+//! What makes a call the same call in two runs.
+//!
+//! Invariant: keys order as calls do in a graph: by client, server, port, transport. The protocol is no part of it: it
+//! is recognised late, or not at all. Memory: two service ids.
+
+use crate::graph::snapshot::Call;
+use std::fmt;
+
+/// A call by name. Service ids are stable across runs, so a key is too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey {
+    /// Service id of the client.
+    pub from: String,
+    /// Service id of the server.
+    pub to: String,
+    pub port: u16,
+    pub transport: String,
+}
+
+impl CallKey {
+    #[must_use]
+    pub fn of(call: &Call) -> Self {
+        Self { from: call.from.clone(), to: call.to.clone(), port: call.port, transport: call.transport.clone() }
+    }
+}
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} port {}/{}", self.from, self.to, self.port, self.transport)
+    }
+}

@@ -1,0 +1,129 @@
+//! The baseline: the calls that are expected, how often and how fast. File format `tracer.baseline/1`.
+//!
+//! `learn` makes one of a graph, `parse` reads one that a person has reviewed, `standing` says how a call stands to it,
+//! `diff` compares two. Invariant: calls are sorted by key, no key twice, every figure finite and not negative, so that
+//! equal baselines are equal bytes and a change is a small change in version control.
+//! Memory: at most `limits::CALLS` calls, from at most `limits::BASELINE_BYTES` bytes.
+
+mod diff;
+mod key;
+mod learn;
+mod parse;
+mod standing;
+
+pub use diff::{Diff, diff};
+pub use key::CallKey;
+pub use learn::LearnError;
+pub use parse::BaselineError;
+pub use standing::Standing;
+
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt;
+
+/// The value of the field `schema`.
+pub const SCHEMA: &str = "tracer.baseline/1";
+
+/// What is expected. Made by [`Baseline::learn`] or [`Baseline::parse`]; its [`Display`](fmt::Display) is the file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Baseline {
+    schema: String,
+    learned: Learned,
+    calls: Vec<ExpectedCall>,
+}
+
+/// Where and when the baseline was learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learned {
+    pub host: String,
+    /// RFC 3339.
+    pub from: String,
+    /// RFC 3339.
+    pub until: String,
+    /// From `from` to `until`.
+    #[serde(deserialize_with = "parse::figure")]
+    pub seconds: f64,
+    /// Calls of the graph that are not listed because one of their ends was not identified.
+    pub calls_left_out: u64,
+}
+
+/// A call that is expected. What was not observed is `None` (JSON `null`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedCall {
+    /// Service id of the client, such as `program:nginx`.
+    pub from: String,
+    /// Service id of the server.
+    pub to: String,
+    pub port: u16,
+    pub transport: String,
+    pub protocol: Option<String>,
+    /// Requests counted while learning: how much is known about the rate.
+    pub requests: u64,
+    #[serde(deserialize_with = "parse::figure")]
+    pub requests_per_second: f64,
+    /// Of the client's latency.
+    #[serde(deserialize_with = "parse::optional_figure")]
+    pub mean_ms: Option<f64>,
+    /// Of the client's latency.
+    #[serde(deserialize_with = "parse::optional_figure")]
+    pub p99_ms: Option<f64>,
+    /// `errors / (requests + failed connections)`, 0 to 1.
+    #[serde(deserialize_with = "parse::optional_fraction")]
+    pub error_rate: Option<f64>,
+    /// Exchanges behind `mean_ms` and `p99_ms`.
+    pub samples: u64,
+}
+
+impl Baseline {
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// All expected calls, sorted by key.
+    #[must_use]
+    pub fn calls(&self) -> &[ExpectedCall] {
+        &self.calls
+    }
+
+    /// What is expected of a call; `None` if the call itself is not.
+    #[must_use]
+    pub fn expectation(&self, key: &CallKey) -> Option<&ExpectedCall> {
+        let at = self.calls.binary_search_by(|call| call.compare(key)).ok()?;
+        self.calls.get(at)
+    }
+
+    /// The file: JSON over several lines, with a newline at its end.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?;
+        writeln!(f, "{text}")
+    }
+}
+
+impl ExpectedCall {
+    #[must_use]
+    pub fn key(&self) -> CallKey {
+        CallKey { from: self.from.clone(), to: self.to.clone(), port: self.port, transport: self.transport.clone() }
+    }
+
+    fn compare(&self, key: &CallKey) -> Ordering {
+        (self.from.as_str(), self.to.as_str(), self.port, self.transport.as_str()).cmp(&(
+            key.from.as_str(),
+            key.to.as_str(),
+            key.port,
+            key.transport.as_str(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

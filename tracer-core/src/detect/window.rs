@@ -1,0 +1,46 @@
+//! What a detector sees of a call: the window that has just ended.
+//!
+//! Invariant: a window holds only what happened in it, except what is in flight at its end. Memory: one per judgement.
+
+use crate::baseline::Standing;
+use crate::time::Span;
+
+/// One call in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallWindow<'a> {
+    pub length: Span,
+    /// `false` for a window of which the call, or the run, saw only a part.
+    pub complete: bool,
+    /// Records were lost: counts are too low now and will be made up for in the next window.
+    pub loss: bool,
+    pub requests: u64,
+    pub failed_connections: u64,
+    /// Failed connections and requests that ended without an answer.
+    pub errors: u64,
+    /// Of the exchanges that ended; `None` without any.
+    pub latency: Option<WindowLatency>,
+    /// Age of the oldest request that has no answer yet.
+    pub oldest_in_flight: Option<Span>,
+    /// A request of this call has been answered, in this window or before.
+    pub ever_answered: bool,
+    pub standing: Standing<'a>,
+}
+
+/// The client's latency in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLatency {
+    pub mean: Span,
+    pub p99: Span,
+    /// Exchanges measured, at least 1.
+    pub samples: u64,
+    /// Those of them that took longer than [`Limits::latency_p99`](super::Limits::latency_p99).
+    pub slow: u64,
+}
+
+impl CallWindow<'_> {
+    /// What can fail: requests, and connections that were to carry one.
+    pub(super) fn attempts(&self) -> u64 {
+        // A request of an earlier window can fail in this one.
+        self.requests.saturating_add(self.failed_connections).max(self.errors)
+    }
+}
