@@ -1,19 +1,169 @@
-//! Where an observation is shown.
+//! Where an observation is shown: a live table, lines, or nothing.
 //!
-//! Invariant: showing never holds up the observation. Memory: as each console says.
+//! Invariant: showing never holds up the observation. Memory: the queue of a sink, or one screen.
 
-use anyhow::Result;
+use crate::sink::{Sink, columns, json, text};
+use crate::tui::{Action, Tui, View};
+use anyhow::{Context as _, Result};
+use std::collections::VecDeque;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+use tracer_core::alert::Alert;
 use tracer_core::graph::snapshot::GraphSnapshot;
 use tracer_core::{Engine, Output};
 
 /// Something that shows an observation.
 pub(crate) trait Console {
+    /// The observation has begun.
+    fn begin(&mut self, _host: &str) {}
     /// Tells one output.
     fn tell(&mut self, output: Output);
     /// May redraw a view of the whole.
-    fn show(&mut self, engine: &Engine);
-    /// Whether the person watching wants to end it.
-    fn wants_to_quit(&mut self) -> bool;
+    fn show(&mut self, _engine: &Engine) {}
+    /// Whether the person watching wants to end it, or is gone.
+    fn wants_to_quit(&mut self) -> bool {
+        false
+    }
     /// Shows the end.
     fn finish(&mut self, graph: &GraphSnapshot, warning: Option<&str>) -> Result<()>;
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// The live table.
+pub(crate) fn live_table() -> Result<Box<dyn Console>> {
+    Ok(Box::new(Table { tui: Some(Tui::start()?), alerts: VecDeque::new(), drawn: None, quit: false }))
+}
+
+/// A line for every new call and alert, and a table at the end.
+pub(crate) fn lines() -> Box<dyn Console> {
+    let coloured = is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let render = if coloured { text::coloured_line } else { text::line };
+    Box::new(Lines { sink: Some(Sink::start(render, std::io::stdout())), summary: true })
+}
+
+/// A JSON object a line for every new call and alert.
+pub(crate) fn json_lines() -> Box<dyn Console> {
+    Box::new(Lines { sink: Some(Sink::start(json::line, std::io::stdout())), summary: false })
+}
+
+/// Nothing but warnings.
+pub(crate) fn quiet() -> Box<dyn Console> {
+    Box::new(Lines { sink: None, summary: false })
+}
+
+/// Prints a text. A reader that has gone away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        _ => Ok(()),
+    }
+}
+
+/// A line on standard error. Nobody is left to tell when it is closed.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Lines on standard output.
+struct Lines {
+    sink: Option<Sink>,
+    summary: bool,
+}
+
+impl Console for Lines {
+    fn begin(&mut self, host: &str) {
+        say(&format!("watching {host}; Ctrl-C ends it"));
+    }
+
+    fn tell(&mut self, output: Output) {
+        if let Some(sink) = &self.sink {
+            sink.tell(&output);
+        }
+    }
+
+    fn wants_to_quit(&mut self) -> bool {
+        self.sink.as_ref().is_some_and(Sink::is_closed)
+    }
+
+    fn finish(&mut self, graph: &GraphSnapshot, warning: Option<&str>) -> Result<()> {
+        let dropped = self.sink.take().map_or(0, Sink::finish);
+        if self.summary {
+            print(&format!("\n{}\n{}\n", columns::table(graph, width()), columns::completeness(graph)))?;
+        }
+        if dropped > 0 {
+            say(&format!("{dropped} lines were dropped, because standard output was read too slowly"));
+        }
+        if let Some(warning) = warning {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+}
+
+/// Columns of the terminal, or enough for a log.
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(160, |size| usize::from(size.ws_col).max(80))
+}
+
+/// Between two redraws.
+const REDRAW_EVERY: Duration = Duration::from_millis(500);
+/// Alerts kept for the panel.
+const ALERTS: usize = 100;
+
+/// The live table.
+struct Table {
+    tui: Option<Tui>,
+    alerts: VecDeque<Alert>,
+    drawn: Option<Instant>,
+    quit: bool,
+}
+
+impl Console for Table {
+    fn tell(&mut self, output: Output) {
+        if let Output::Alert(alert) = output {
+            if self.alerts.len() >= ALERTS {
+                self.alerts.pop_front();
+            }
+            self.alerts.push_back(*alert);
+            self.drawn = None;
+        }
+    }
+
+    fn show(&mut self, engine: &Engine) {
+        let Some(tui) = &mut self.tui else { return };
+        let action = tui.keys();
+        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW_EVERY);
+        let result = match action {
+            Ok(Action::Quit) => {
+                self.quit = true;
+                return;
+            }
+            Ok(Action::Nothing) if !due => return,
+            Ok(_) => {
+                self.drawn = Some(Instant::now());
+                let alerts = self.alerts.make_contiguous();
+                tui.draw(&View { graph: &engine.snapshot(), alerts, firing: engine.firing() })
+            }
+            Err(error) => Err(error),
+        };
+        // A terminal that cannot be drawn on is gone.
+        self.quit |= result.is_err();
+    }
+
+    fn wants_to_quit(&mut self) -> bool {
+        self.quit
+    }
+
+    fn finish(&mut self, graph: &GraphSnapshot, warning: Option<&str>) -> Result<()> {
+        drop(self.tui.take());
+        print(&format!("{}\n{}\n", columns::table(graph, width()), columns::completeness(graph)))?;
+        if let Some(warning) = warning {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Observation<'a> {
 impl Observation<'_> {
     /// Observes; returns the graph as it is at the end.
     pub(crate) fn run(mut self) -> Result<GraphSnapshot> {
+        let mut told_begin = false;
         let ends_at = self.length.map(|length| Instant::now() + length);
         let mut outputs = Vec::new();
         loop {
@@ -34,6 +35,9 @@ impl Observation<'_> {
                 source.turn(&mut |delivery| deliver(&delivery, engine, recording.as_mut(), &mut outputs))?
             };
             let over = self.end_turn(turn, &mut outputs);
+            if let Some(host) = self.source.host().filter(|_| !std::mem::replace(&mut told_begin, true)) {
+                self.console.begin(host);
+            }
             let asked = self.stop.is_asked() || self.console.wants_to_quit();
             if over || asked || ends_at.is_some_and(|end| Instant::now() >= end) {
                 break;

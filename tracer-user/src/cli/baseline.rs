@@ -2,8 +2,8 @@
 //!
 //! Invariant: an existing baseline is replaced only by a whole new one. Memory: the engine's.
 
-use super::{options, say, watch};
-use crate::console;
+use super::{options, watch};
+use crate::console::{self, say};
 use crate::files;
 use crate::run::Observation;
 use crate::source::tape::Tape;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use tracer_core::Engine;
 use tracer_core::baseline;
 use tracer_core::engine::Config;
+use tracer_core::escape::printable;
 use tracer_core::time::Span;
 
 /// Learn which calls are expected, or show what was learned
@@ -84,7 +85,7 @@ impl Learn {
         let engine = Engine::new(Config { window, ..Config::default() });
         let console = console::quiet();
         let graph = Observation { source, engine, recording: None, console, stop: &stop, length }.run()?;
-        let learned = baseline::Baseline::learn(&graph);
+        let learned = baseline::Baseline::learn(&graph)?;
         if learned.calls().is_empty() {
             bail!("no call was seen, so nothing was learned and {} is unchanged", self.file.display());
         }
@@ -97,7 +98,24 @@ impl Learn {
 impl Show {
     fn run(self) -> Result<ExitCode> {
         let learned = options::read_baseline(&self.file)?;
-        console::print(&learned.table())?;
+        console::print(&table(&learned))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The expected calls, a line each.
+fn table(learned: &baseline::Baseline) -> String {
+    let header = format!("{:<60} {:>10} {:>12} {:>12} {:>8}\n", "CALL", "REQ/S", "MEAN", "P99", "ERR%");
+    let figure = |value: Option<f64>, unit: &str| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}{unit}"));
+    let line = |call: &baseline::ExpectedCall| {
+        format!(
+            "{:<60} {:>10} {:>12} {:>12} {:>8}\n",
+            printable(&call.key().to_string(), 60),
+            figure(call.requests_per_second, ""),
+            figure(call.mean_ms, " ms"),
+            figure(call.p99_ms, " ms"),
+            figure(call.error_rate.map(|rate| rate * 100.0), ""),
+        )
+    };
+    header + &learned.calls().iter().map(line).collect::<String>()
 }

@@ -10,6 +10,7 @@ mod options;
 mod replay;
 mod watch;
 
+use crate::console;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -50,7 +51,7 @@ pub(crate) fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("tracer: {error:#}"));
+            console::say(&format!("tracer: {error:#}"));
             ExitCode::from(COULD_NOT_RUN)
         }
     }
@@ -64,11 +65,4 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Export(command) => command.run(),
         Command::Doctor(command) => command.run(),
     }
-}
-
-/// A line for the person at the terminal; standard error, so that output can be piped.
-fn say(line: &str) {
-    use std::io::Write as _;
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -83,11 +83,11 @@ impl Options {
     /// The console that was asked for; `live` says that there is something to watch.
     pub(super) fn console(&self, live: bool) -> Result<Box<dyn Console>> {
         match self.output {
-            OutputKind::Auto if live && console::is_terminal() => console::tui(),
-            OutputKind::Tui if live => console::tui(),
+            OutputKind::Auto if live && console::is_terminal() => console::live_table(),
+            OutputKind::Tui if live => console::live_table(),
             OutputKind::Tui => bail!("a replay is over at once: there is nothing to watch; use --output text"),
-            OutputKind::Auto | OutputKind::Text => Ok(console::text()),
-            OutputKind::Json => Ok(console::json()),
+            OutputKind::Auto | OutputKind::Text => Ok(console::lines()),
+            OutputKind::Json => Ok(console::json_lines()),
         }
     }
 }

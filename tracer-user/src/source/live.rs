@@ -35,6 +35,7 @@ pub(crate) struct Options {
 /// The running kernel.
 pub(crate) struct Live {
     capture: Capture,
+    host: String,
     started: bool,
     /// Whether the last drain found nothing.
     idle: bool,
@@ -49,12 +50,13 @@ impl Live {
         if options.keys && std::io::stdin().is_terminal() {
             capture.also_wait_for(std::io::stdin().as_fd())?;
         }
-        Ok(Self { capture, started: false, idle: false, last_snapshot: clock::now() })
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Ok(Self { capture, host, started: false, idle: false, last_snapshot: clock::now() })
     }
 
     fn begin(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
         let (at, wall, boottime_ahead) = (clock::now(), clock::wall(), clock::boottime_ahead());
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
         for degradation in std::mem::take(&mut self.capture.degraded) {
             each(Delivery::Input(Input::Degraded(degradation)));
@@ -81,6 +83,11 @@ fn tick() -> Turn {
 }
 
 impl Source for Live {
+    fn host(&self) -> Option<&str> {
+        Some(&self.host)
+    }
+
+
     fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         if !self.started {
             self.begin(each)?;

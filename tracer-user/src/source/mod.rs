@@ -28,6 +28,9 @@ pub(crate) enum Turn {
 
 /// A source of inputs.
 pub(crate) trait Source {
+    /// The host that is watched; `None` when nothing is.
+    fn host(&self) -> Option<&str>;
+
     /// Delivers what has come until the next tick.
     fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn>;
 

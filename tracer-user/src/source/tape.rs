@@ -69,6 +69,11 @@ impl Tape {
 }
 
 impl Source for Tape {
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
+
     fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         loop {
             match self.next_input() {
