@@ -36,7 +36,7 @@ pub fn build(workspace: &Path, directory: &Path, architecture: &str) -> Result<P
     let toolchain = Found::look().toolchain().context(NO_TOOLCHAIN)?;
     let status = command(&toolchain, workspace, directory, architecture)
         .status()
-        .with_context(|| format!("starting the compiler of the {:?} toolchain", toolchain.family))?;
+        .with_context(|| format!("starting the compiler of the {} toolchain", toolchain.family.name()))?;
     if !status.success() {
         bail!("compiling the kernel programs failed ({status}); the compiler's messages are above");
     }

@@ -1,5 +1,46 @@
 //! What a developer or a newcomer runs: `cargo xtask …`.
 //!
-//! Invariant: this file only lists what there is. Memory: none.
+//! Invariant: this file only lists what there is; each subcommand is one module. Memory: none.
+#![expect(clippy::print_stdout, reason = "the results of a task go to standard output, its progress to standard error")]
 
-fn main() {}
+mod build;
+mod host;
+mod setup;
+mod test;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of the tracer project", version = None)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building needs and this machine lacks
+    Setup(setup::Options),
+    /// Build the kernel programs and the `tracer` binary
+    Build(build::Options),
+    /// Build, then run `tracer watch` as root
+    Watch(watch::Options),
+    /// Run every check and every test
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Setup(options) => setup::run(&options).map(|()| ExitCode::SUCCESS),
+        Task::Build(options) => build::run(&options).map(|_| ExitCode::SUCCESS),
+        Task::Watch(options) => watch::run(&options),
+        Task::Test(options) => test::run(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -30,6 +30,17 @@ pub enum Family {
     Rustup,
 }
 
+impl Family {
+    /// As a person calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "Debian",
+            Self::Rustup => "rustup nightly",
+        }
+    }
+}
+
 /// What `rustc -vV` says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {

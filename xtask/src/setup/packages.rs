@@ -1,0 +1,55 @@
+//! What tests and demo need from the system, and which Debian package brings it.
+//!
+//! Invariant: a need is what a test uses (a command, a file, a module), never a package by name, so that whatever
+//! brings it will do. Memory: one static table.
+
+/// Something that must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A program on `PATH` or in a `sbin` directory.
+    Program(&'static str),
+    /// The program `bin/…` of some installed version of PostgreSQL; Debian keeps them off `PATH`.
+    PostgresProgram(&'static str),
+    /// A module that `/usr/bin/python3` can import.
+    PythonModule(&'static str),
+}
+
+/// A need and the packages that meet it; of several, the first that the package lists know.
+pub(crate) type Row = (Need, &'static [&'static str]);
+
+/// Everything `--tests` looks for.
+pub(crate) const NEEDS: &[Row] = &[
+    (Need::Program("nginx"), &["nginx-light", "nginx"]),
+    (Need::Program("redis-server"), &["redis-server"]),
+    (Need::PostgresProgram("postgres"), &["postgresql"]),
+    (Need::PostgresProgram("initdb"), &["postgresql"]),
+    (Need::Program("dot"), &["graphviz"]),
+    (Need::Program("/usr/bin/python3"), &["python3"]),
+    (Need::PythonModule("redis"), &["python3-redis"]),
+    (Need::PythonModule("psycopg2"), &["python3-psycopg2"]),
+    (Need::Program("bpftool"), &["bpftool"]),
+    (Need::Program("ip"), &["iproute2"]),
+    (Need::Program("curl"), &["curl"]),
+    (Need::Program("unshare"), &["util-linux"]),
+    (Need::Program("setpriv"), &["util-linux"]),
+    (Need::Program("capsh"), &["libcap2-bin"]),
+    (Need::Program("node"), &["nodejs"]),
+    (Need::Program("npm"), &["npm"]),
+];
+
+/// Services that these packages would start, now and at every boot. Tests run their own instances of the programs.
+pub(crate) fn services(packages: &[String]) -> Vec<&'static str> {
+    let starts = [
+        ("nginx-light", "nginx.service"),
+        ("nginx", "nginx.service"),
+        ("redis-server", "redis-server.service"),
+        ("postgresql", "postgresql.service"),
+    ];
+    let mut services: Vec<_> = starts
+        .iter()
+        .filter(|(name, _)| packages.iter().any(|package| package == name))
+        .map(|(_, unit)| *unit)
+        .collect();
+    services.dedup();
+    services
+}
