@@ -53,8 +53,10 @@ impl Observation<'_> {
 
     /// Answers what the engine asked for, then lets time pass; `true` when the source is over.
     fn end_turn(&mut self, turn: Turn, outputs: &mut Vec<Output>) -> bool {
-        let asked: Vec<_> =
-            outputs.iter().filter_map(|output| if let Output::Need(key) = output { Some(*key) } else { None }).collect();
+        let asked: Vec<_> = outputs
+            .iter()
+            .filter_map(|output| if let Output::Need(key) = output { Some(*key) } else { None })
+            .collect();
         for process in asked {
             if let Some(facts) = self.source.look_up(process) {
                 self.deliver(&Delivery::Input(Input::Process(facts)), outputs);
@@ -83,10 +85,10 @@ impl Observation<'_> {
         let mut failure = None;
         if let Some(Err(error)) = self.recording.take().map(Recording::finish) {
             // The graph is whole; only the tape is not.
-            graph.completeness.degraded.push(Degradation {
-                name: "the tape is incomplete".to_owned(),
-                reason: format!("{error:#}"),
-            });
+            graph
+                .completeness
+                .degraded
+                .push(Degradation { name: "the tape is incomplete".to_owned(), reason: format!("{error:#}") });
             failure = Some(error);
         }
         let warning = self.source.warning();
@@ -98,12 +100,7 @@ impl Observation<'_> {
     }
 }
 
-fn deliver(
-    delivery: &Delivery<'_>,
-    engine: &mut Engine,
-    recording: Option<&mut Recording>,
-    outputs: &mut Vec<Output>,
-) {
+fn deliver(delivery: &Delivery<'_>, engine: &mut Engine, recording: Option<&mut Recording>, outputs: &mut Vec<Output>) {
     if let Some(recording) = recording {
         recording.record(delivery);
     }

@@ -6,8 +6,7 @@ use anyhow::{Result, bail};
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// What loading and attaching needs, and what reading other users' processes needs.
-const NEEDED: [(CapabilitySet, &str); 2] =
-    [(CapabilitySet::BPF, "CAP_BPF"), (CapabilitySet::PERFMON, "CAP_PERFMON")];
+const NEEDED: [(CapabilitySet, &str); 2] = [(CapabilitySet::BPF, "CAP_BPF"), (CapabilitySet::PERFMON, "CAP_PERFMON")];
 const WANTED: [(CapabilitySet, &str, &str); 2] = [
     (CapabilitySet::SYS_PTRACE, "CAP_SYS_PTRACE", "programs of other users are named by their comm"),
     (CapabilitySet::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "some files of other users cannot be read"),

@@ -6,8 +6,8 @@ use super::{options, watch};
 use crate::console::{self, say};
 use crate::files;
 use crate::run::Observation;
-use crate::source::tape::Tape;
 use crate::source::Source;
+use crate::source::tape::Tape;
 use crate::stop::Stop;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -81,7 +81,8 @@ impl Learn {
         if length.is_some() {
             say(&format!("learning for {}; Ctrl-C ends it early", humantime::format_duration(self.length)));
         }
-        let window = self.window.map_or(Ok(Span::from_seconds(10)), |asked| u64::try_from(asked.as_nanos()).map(Span))?;
+        let window =
+            self.window.map_or(Ok(Span::from_seconds(10)), |asked| u64::try_from(asked.as_nanos()).map(Span))?;
         let engine = Engine::new(Config { window, ..Config::default() });
         let console = console::quiet();
         let graph = Observation { source, engine, recording: None, console, stop: &stop, length }.run()?;
@@ -106,12 +107,13 @@ impl Show {
 /// The expected calls, a line each.
 fn table(learned: &baseline::Baseline) -> String {
     let header = format!("{:<60} {:>10} {:>12} {:>12} {:>8}\n", "CALL", "REQ/S", "MEAN", "P99", "ERR%");
-    let figure = |value: Option<f64>, unit: &str| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}{unit}"));
+    let figure =
+        |value: Option<f64>, unit: &str| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}{unit}"));
     let line = |call: &baseline::ExpectedCall| {
         format!(
             "{:<60} {:>10} {:>12} {:>12} {:>8}\n",
             printable(&call.key().to_string(), 60),
-            figure(call.requests_per_second, ""),
+            figure(Some(call.requests_per_second), ""),
             figure(call.mean_ms, " ms"),
             figure(call.p99_ms, " ms"),
             figure(call.error_rate.map(|rate| rate * 100.0), ""),

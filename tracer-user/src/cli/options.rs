@@ -72,7 +72,10 @@ impl Options {
         }
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         let exports = self.exports.iter().map(|path| Ok((path.clone(), Format::from_path(path)?)));
-        Ok(Checked { exports: exports.collect::<Result<_>>()?, config: Config { window, baseline, ..Config::default() } })
+        Ok(Checked {
+            exports: exports.collect::<Result<_>>()?,
+            config: Config { window, baseline, ..Config::default() },
+        })
     }
 
     /// Begins the tape that was asked for.

@@ -64,8 +64,7 @@ impl Watch {
         let recording = self.options.recording(&header(checked.config.window))?;
         let console = self.options.console(true)?;
         let engine = Engine::new(checked.config.clone());
-        let graph =
-            Observation { source, engine, recording, console, stop: &stop, length: self.length }.run()?;
+        let graph = Observation { source, engine, recording, console, stop: &stop, length: self.length }.run()?;
         checked.write_exports(&graph)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -25,10 +25,7 @@ pub(crate) struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self {
-            state: Mutex::new(State { items: VecDeque::new(), dropped: 0, closed: false }),
-            changed: Condvar::new(),
-        }
+        Self { state: Mutex::new(State { items: VecDeque::new(), dropped: 0, closed: false }), changed: Condvar::new() }
     }
 }
 

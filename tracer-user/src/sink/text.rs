@@ -33,9 +33,7 @@ fn tell(output: &Output, coloured: bool) -> Option<String> {
     let (line, colour) = match output {
         Output::Need(_) => return None,
         Output::NewCall(call) => (new_call(call), (call.call.state == CallState::Unexpected).then_some(RED)),
-        Output::Alert(alert) => {
-            (told_alert(alert), Some(if alert.state == AlertState::Firing { RED } else { GREEN }))
-        }
+        Output::Alert(alert) => (told_alert(alert), Some(if alert.state == AlertState::Firing { RED } else { GREEN })),
     };
     match colour.filter(|_| coloured) {
         Some(colour) => Some(format!("{colour}{line}{PLAIN}")),
@@ -86,7 +84,12 @@ fn told_alert(alert: &Alert) -> String {
 fn process(process: &ProcessEvidence) -> String {
     let exe = process.exe.as_deref().unwrap_or("?");
     let uid = process.uid.map(|uid| format!(" uid {uid}")).unwrap_or_default();
-    format!("pid {}{uid} {}: {}", process.pid, printable(exe, COMMAND_LINE), printable(&process.command_line, COMMAND_LINE))
+    format!(
+        "pid {}{uid} {}: {}",
+        process.pid,
+        printable(exe, COMMAND_LINE),
+        printable(&process.command_line, COMMAND_LINE)
+    )
 }
 
 /// The time of day of an RFC 3339 time.

@@ -87,7 +87,6 @@ impl Source for Live {
         Some(&self.host)
     }
 
-
     fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         if !self.started {
             self.begin(each)?;

@@ -73,7 +73,6 @@ impl Source for Tape {
         None
     }
 
-
     fn turn(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         loop {
             match self.next_input() {

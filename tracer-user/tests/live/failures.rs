@@ -9,8 +9,8 @@ fn errors_of(role: Option<&str>, count: &str, early: &str) -> serde_json::Value 
     let folder = Folder::new(role.unwrap_or("refused"));
     let port = port();
     let _server = role.map(|role| Peer::start("server.py", &[role, "127.0.0.1", &port.to_string()]));
-    // The accept queue of a deaf server is full with two connections; a third gets no answer at all.
-    let _holders: Vec<Peer> = (0..if role == Some("deaf") { 2 } else { 0 })
+    // The accept queue of a deaf server is full with one connection; a second gets no answer at all.
+    let _holders: Vec<Peer> = (0..usize::from(role == Some("deaf")))
         .map(|_| Peer::start("holder.py", &["holding", "127.0.0.1", &port.to_string()]))
         .collect();
     let tracer = Tracer::watch(&folder, &[]);

@@ -97,7 +97,7 @@ fn a_replay_gives_the_same_graph_byte_for_byte_and_the_same_alerts() {
 fn empty_baseline() -> String {
     serde_json::json!({
         "schema": "tracer.baseline/1",
-        "learned": {"host": "test", "from": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:01:00Z", "seconds": 60.0},
+        "learned": {"host": "test", "from": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:01:00Z", "seconds": 60.0, "calls_left_out": 0},
         "calls": [],
     })
     .to_string()
