@@ -39,15 +39,15 @@ pub(crate) fn live_table() -> Result<Box<dyn Console>> {
 }
 
 /// A line for every new call and alert, and a table at the end.
-pub(crate) fn lines() -> Box<dyn Console> {
+pub(crate) fn lines() -> Result<Box<dyn Console>> {
     let coloured = is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let render = if coloured { text::coloured_line } else { text::line };
-    Box::new(Lines { sink: Some(Sink::start(render, std::io::stdout())), summary: true })
+    Ok(Box::new(Lines { sink: Some(Sink::start(render, tokio::io::stdout())?), summary: true }))
 }
 
 /// A JSON object a line for every new call and alert.
-pub(crate) fn json_lines() -> Box<dyn Console> {
-    Box::new(Lines { sink: Some(Sink::start(json::line, std::io::stdout())), summary: false })
+pub(crate) fn json_lines() -> Result<Box<dyn Console>> {
+    Ok(Box::new(Lines { sink: Some(Sink::start(json::line, tokio::io::stdout())?), summary: false }))
 }
 
 /// Nothing but warnings.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the results of a task go to standard output, its progress to standard error")]
 
 mod build;
+mod demonstrate;
 mod host;
 mod setup;
 mod test;
@@ -28,6 +29,8 @@ enum Task {
     Build(build::Options),
     /// Build, then run `tracer watch` as root
     Watch(watch::Options),
+    /// Show the tracer on a small real system, with a call that nobody expects
+    Demo(demonstrate::Options),
     /// Run every check and every test
     Test(test::Options),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Task::Setup(options) => setup::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Build(options) => build::run(&options).map(|_| ExitCode::SUCCESS),
         Task::Watch(options) => watch::run(&options),
+        Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
     };
     outcome.unwrap_or_else(|error| {

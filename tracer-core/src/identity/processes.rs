@@ -181,6 +181,8 @@ fn evidence(
 ) -> ProcessEvidence {
     let mut line = arguments.join(&b' ');
     line.truncate(COMMAND_LINE_BYTES);
+    // A process that writes its own title leaves blanks behind it.
+    line.truncate(line.trim_ascii_end().len());
     ProcessEvidence {
         pid,
         name: naming::name(exe, arguments, comm).unwrap_or_else(|| format!("pid {pid}")),

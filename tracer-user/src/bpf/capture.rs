@@ -78,6 +78,9 @@ impl Capture {
         let storage = map_descriptor(storage)?;
         let census = load_iterator(&mut programs, CENSUS, &kernel, None)?;
         let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel, Some(storage))?;
+        if kernel_log {
+            env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
+        }
         let logger = if kernel_log { Some(EbpfLogger::init(&mut programs)?) } else { None };
         let mut capture = Self {
             records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,

@@ -89,8 +89,8 @@ impl Options {
             OutputKind::Auto if live && console::is_terminal() => console::live_table(),
             OutputKind::Tui if live => console::live_table(),
             OutputKind::Tui => bail!("a replay is over at once: there is nothing to watch; use --output text"),
-            OutputKind::Auto | OutputKind::Text => Ok(console::lines()),
-            OutputKind::Json => Ok(console::json_lines()),
+            OutputKind::Auto | OutputKind::Text => console::lines(),
+            OutputKind::Json => console::json_lines(),
         }
     }
 }

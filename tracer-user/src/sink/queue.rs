@@ -1,10 +1,10 @@
 //! A bounded queue between the observation and a sink.
 //!
-//! Invariant: pushing never blocks for longer than the lock; when full, the oldest goes and is counted.
-//! Memory: [`CAPACITY`] items.
+//! Invariant: pushing never waits; when full, the oldest goes and is counted. Memory: [`CAPACITY`] items.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Items that wait at most.
 pub(crate) const CAPACITY: usize = 4096;
@@ -16,16 +16,17 @@ struct State<T> {
     closed: bool,
 }
 
-/// The queue.
+/// The queue: one side is the observation, which is not asynchronous, the other a sink, which is.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    changed: Notify,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { items: VecDeque::new(), dropped: 0, closed: false }), changed: Condvar::new() }
+        let state = State { items: VecDeque::new(), dropped: 0, closed: false };
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 }
 
@@ -43,23 +44,26 @@ impl<T> Queue<T> {
     }
 
     /// The oldest item; waits for one. `None` once the queue is closed and empty.
-    pub(crate) fn pop(&self) -> Option<T> {
-        let mut state = self.lock();
+    pub(crate) async fn pop(&self) -> Option<T> {
         loop {
-            if let Some(item) = state.items.pop_front() {
-                return Some(item);
+            {
+                let mut state = self.lock();
+                if let Some(item) = state.items.pop_front() {
+                    return Some(item);
+                }
+                if state.closed {
+                    return None;
+                }
             }
-            if state.closed {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            // A notification given in between is kept, so none is missed.
+            self.changed.notified().await;
         }
     }
 
     /// Nothing will be added any more.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
-        self.changed.notify_all();
+        self.changed.notify_one();
     }
 
     /// Items dropped because the queue was full.
@@ -82,18 +86,18 @@ impl<T> Queue<T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_full_queue_drops_the_oldest_and_counts_it() {
+    #[tokio::test]
+    async fn a_full_queue_drops_the_oldest_and_counts_it() {
         let queue = Queue::default();
         (0..CAPACITY + 3).for_each(|number| queue.push(number));
-        assert_eq!((queue.dropped(), queue.pop()), (3, Some(3)));
+        assert_eq!((queue.dropped(), queue.pop().await), (3, Some(3)));
     }
 
-    #[test]
-    fn a_closed_queue_gives_what_it_holds_and_then_nothing() {
+    #[tokio::test]
+    async fn a_closed_queue_gives_what_it_holds_and_then_nothing() {
         let queue = Queue::default();
         queue.push(1);
         queue.close();
-        assert_eq!((queue.pop(), queue.pop()), (Some(1), None));
+        assert_eq!((queue.pop().await, queue.pop().await), (Some(1), None));
     }
 }
