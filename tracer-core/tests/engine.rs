@@ -1,0 +1,326 @@
+//! From the bytes of records to the graph and the alerts, without root and without a kernel.
+//!
+//! Invariant: inputs come from `sim` alone, so every expectation follows from what is written here. Memory: one run.
+
+use proptest::prelude::*;
+use tracer_common::ProcessId;
+use tracer_core::alert::AlertState;
+use tracer_core::baseline::Baseline;
+use tracer_core::engine::Config;
+use tracer_core::graph::snapshot::{Call, CallState, GraphSnapshot};
+use tracer_core::input::{Loss, Start};
+use tracer_core::sim::{self, Connection, Timing};
+use tracer_core::time::{Moment, Span, Wall};
+use tracer_core::{Engine, Input, Output};
+
+const WINDOW: Span = Span::from_seconds(2);
+const TIMING: Timing = Timing { one_way: Span::from_millis(1), server: Span::from_millis(8) };
+
+/// A run whose clock stands where the last input left it.
+struct Run {
+    engine: Engine,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    now: Moment,
+    connections: u64,
+}
+
+impl Run {
+    fn new(baseline: Option<Baseline>) -> Self {
+        let mut run = Self {
+            engine: Engine::new(Config { window: WINDOW, baseline, ..Config::default() }),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            now: Moment(1_000_000_000),
+            connections: 0,
+        };
+        let start = Start { host: "host".to_owned(), at: run.now, wall: Wall(0), boottime_ahead: 0 };
+        run.give(vec![Input::Start(start)]);
+        for (pid, program) in [(10, "/usr/bin/client"), (20, "/usr/bin/server"), (30, "/usr/bin/other")] {
+            let exec = sim::exec(sim::process(pid), program.as_bytes(), &[program.as_bytes()], run.now);
+            run.give(vec![sim::input(&exec)]);
+        }
+        run
+    }
+
+    fn give(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
+            self.engine.handle(&input, &mut self.outputs);
+            self.inputs.push(input);
+        }
+    }
+
+    /// Lets time pass, with a tick every 100 ms.
+    fn pass(&mut self, span: Span) {
+        for _ in 0..span.0 / 100_000_000 {
+            self.now = self.now.after(Span::from_millis(100));
+            self.give(vec![Input::Tick { at: self.now, wall: Wall(0) }]);
+        }
+    }
+
+    fn open(&mut self, client: ProcessId, server: ProcessId) -> Connection {
+        self.connections += 1;
+        let port = 40_000 + u16::try_from(self.connections).unwrap();
+        let ends = sim::tuple(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 80).into());
+        let mut out = Vec::new();
+        let connection = Connection::open(self.connections * 10, client, server, ends, self.now, &mut out);
+        self.give(out);
+        connection
+    }
+
+    fn exchange(&mut self, connection: &mut Connection, timing: Timing) {
+        let mut out = Vec::new();
+        self.now = connection.exchange(100, 300, timing, self.now, &mut out);
+        self.give(out);
+    }
+
+    fn close(&mut self, mut connection: Connection) {
+        let mut out = Vec::new();
+        connection.close(self.now, &mut out);
+        self.give(out);
+    }
+
+    fn graph(&self) -> GraphSnapshot {
+        self.engine.snapshot()
+    }
+
+    fn only_call(&self) -> Call {
+        let graph = self.graph();
+        assert_eq!(graph.calls.len(), 1, "{:#?}", graph.calls);
+        graph.calls.into_iter().next().unwrap()
+    }
+
+    fn alerts(&self, kind: &str) -> Vec<AlertState> {
+        let of_kind = |output: &Output| match output {
+            Output::Alert(alert) if alert.kind == kind => Some(alert.state),
+            _ => None,
+        };
+        self.outputs.iter().filter_map(of_kind).collect()
+    }
+}
+
+fn client() -> ProcessId {
+    sim::process(10)
+}
+
+fn server() -> ProcessId {
+    sim::process(20)
+}
+
+/// A baseline learned from a minute of the client asking the server ten times a second.
+fn learned() -> Baseline {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    for _ in 0..600 {
+        run.exchange(&mut connection, TIMING);
+        run.pass(Span::from_millis(100));
+    }
+    Baseline::learn(&run.graph()).unwrap()
+}
+
+#[test]
+fn both_ends_of_a_connection_are_one_call_with_the_wait_between_them() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    for _ in 0..5 {
+        run.exchange(&mut connection, TIMING);
+    }
+    run.close(connection);
+    run.pass(Span::from_millis(200));
+    let call = run.only_call();
+    assert_eq!((call.from.as_str(), call.to.as_str(), call.port), ("program:client", "program:server", 80));
+    assert_eq!((call.connections, call.requests, call.bytes_sent, call.bytes_received), (1, 5, 500, 1500));
+    let [latency, at_server, wait] = [call.latency_ms, call.server_latency_ms, call.wait_ms].map(Option::unwrap);
+    assert_eq!((latency.samples, at_server.samples, wait.samples), (5, 5, 5));
+    for (figure, expected) in [(latency.mean, 10.0), (at_server.mean, 8.0), (wait.mean, 2.0)] {
+        assert!((figure - expected).abs() < 0.01, "{figure} is not {expected}");
+    }
+    assert_eq!(call.errors, 0);
+}
+
+#[test]
+fn what_the_ring_lost_is_made_up_for_by_the_next_snapshot_and_called_lost() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    run.exchange(&mut connection, TIMING);
+    run.pass(Span::from_millis(200));
+    let mut lost = Vec::new();
+    for _ in 0..50 {
+        run.now = connection.exchange(100, 300, TIMING, run.now, &mut lost);
+    }
+    run.give(vec![Input::Loss(Loss { ring_full: 100, ..Loss::default() })]);
+    let mut out = Vec::new();
+    connection.client.snapshot(run.now, &mut out);
+    connection.client.close(run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_millis(200));
+    let call = run.only_call();
+    assert_eq!((call.requests, call.bytes_received), (51, 51 * 300));
+    let completeness = run.graph().completeness;
+    assert_eq!(completeness.records_lost, 100);
+    let timed = call.latency_ms.map_or(0, |latency| latency.samples);
+    assert_eq!(timed + completeness.exchanges_lost, 51);
+}
+
+#[test]
+fn an_unexpected_call_alerts_once_with_evidence_and_an_expected_one_never() {
+    let mut run = Run::new(Some(learned()));
+    for process in [client(), sim::process(30), sim::process(30)] {
+        let mut connection = run.open(process, server());
+        run.exchange(&mut connection, TIMING);
+        run.close(connection);
+        run.pass(Span::from_seconds(3));
+    }
+    assert_eq!(run.alerts("unexpected-call"), [AlertState::Firing]);
+    let graph = run.graph();
+    let states: Vec<CallState> = graph.calls.iter().map(|call| call.state).collect();
+    assert_eq!(states, [CallState::Expected, CallState::Unexpected]);
+    let alert = run.outputs.iter().find_map(|output| match output {
+        Output::Alert(alert) if alert.kind == "unexpected-call" => Some(alert),
+        _ => None,
+    });
+    let evidence = &alert.unwrap().evidence;
+    assert_eq!((evidence.from_name.as_str(), evidence.connections), ("other", 1));
+    assert_eq!(evidence.client.as_ref().unwrap().exe.as_deref(), Some("/usr/bin/other"));
+}
+
+#[test]
+fn a_request_that_hangs_is_shown_with_its_age_and_the_alert_ends_with_the_answer() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    run.exchange(&mut connection, TIMING);
+    let mut out = Vec::new();
+    connection.client.send(100, run.now, &mut out);
+    run.give(out);
+    for _ in 0..5 {
+        let mut out = Vec::new();
+        connection.client.snapshot(run.now, &mut out);
+        run.give(out);
+        run.pass(Span::from_seconds(1));
+    }
+    let call = run.only_call();
+    assert_eq!(call.in_flight, 1);
+    assert!(call.oldest_in_flight_ms.unwrap() >= 4_900.0, "{:?}", call.oldest_in_flight_ms);
+    assert_eq!(run.alerts("stalled"), [AlertState::Firing]);
+    let mut out = Vec::new();
+    connection.client.receive(300, run.now, &mut out);
+    connection.client.snapshot(run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_seconds(3));
+    assert_eq!(run.alerts("stalled"), [AlertState::Firing, AlertState::Resolved]);
+    assert_eq!(run.only_call().in_flight, 0);
+}
+
+#[test]
+fn a_slow_call_a_failing_call_and_a_call_gone_quiet_are_anomalies_of_their_kinds() {
+    let mut run = Run::new(Some(learned()));
+    let mut connection = run.open(client(), server());
+    let slow = Timing { server: Span::from_seconds(2), ..TIMING };
+    for _ in 0..4 {
+        run.exchange(&mut connection, slow);
+        run.pass(Span::from_millis(100));
+    }
+    run.pass(Span::from_seconds(1));
+    assert_eq!(run.alerts("latency-p99"), [AlertState::Firing]);
+    for number in 0..10 {
+        let ends = sim::tuple(([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 80).into());
+        let mut out = Vec::new();
+        let mut refused = sim::SimSocket::connect(9_000 + number, client(), ends, run.now, &mut out);
+        refused.fail(111, run.now, &mut out);
+        run.give(out);
+    }
+    run.pass(Span::from_seconds(30));
+    let graph = run.graph();
+    // Nothing ever listened on the port in this run, so whom the refused connects were for is not known.
+    let refused = graph.calls.iter().find(|call| call.errors_by_kind.refused == 10).unwrap();
+    assert_eq!((refused.failed_connections, refused.connections), (10, 0));
+    assert_eq!(run.alerts("error-rate").first(), Some(&AlertState::Firing));
+    assert_eq!(run.alerts("call-rate").first(), Some(&AlertState::Firing));
+}
+
+#[test]
+fn what_a_socket_did_before_it_changed_hands_stays_with_the_process_that_did_it() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    run.exchange(&mut connection, TIMING);
+    run.pass(Span::from_millis(200));
+    connection.client.hand_to(sim::process(30));
+    run.exchange(&mut connection, TIMING);
+    run.exchange(&mut connection, TIMING);
+    run.close(connection);
+    run.pass(Span::from_millis(200));
+    let graph = run.graph();
+    let requests: Vec<(&str, u64)> = graph.calls.iter().map(|call| (call.from.as_str(), call.requests)).collect();
+    assert_eq!(requests, [("program:client", 1), ("program:other", 2)]);
+}
+
+#[test]
+fn a_peer_outside_is_named_by_its_address_and_an_unknown_local_one_is_called_unknown() {
+    let mut run = Run::new(None);
+    for (number, remote) in ["203.0.113.7:443", "127.0.0.1:9999"].into_iter().enumerate() {
+        let local = if number == 0 { "10.0.0.1:40000" } else { "127.0.0.1:40001" };
+        let ends = sim::tuple(local.parse().unwrap(), remote.parse().unwrap());
+        let mut out = Vec::new();
+        let mut socket = sim::SimSocket::connect(50 + number as u64, client(), ends, run.now, &mut out);
+        socket.established(run.now, &mut out);
+        run.give(out);
+    }
+    run.pass(Span::from_seconds(2));
+    let graph = run.graph();
+    let servers: Vec<&str> = graph.calls.iter().map(|call| call.to.as_str()).collect();
+    assert_eq!(servers, ["peer:203.0.113.7", "unknown:127.0.0.1"]);
+    assert_eq!(graph.completeness.unresolved_peers, 1);
+}
+
+proptest! {
+    #[test]
+    fn the_same_inputs_give_the_same_graph_and_outputs(steps in proptest::collection::vec((0_u8..4, 1_u64..40), 1..40)) {
+        let mut run = Run::new(Some(learned_once()));
+        let mut open: Vec<Connection> = Vec::new();
+        for (step, amount) in steps {
+            match (step, open.pop()) {
+                (0, held) => {
+                    open.extend(held);
+                    open.push(run.open(client(), server()));
+                }
+                (1, Some(mut connection)) => {
+                    run.exchange(&mut connection, Timing { server: Span::from_millis(amount * 60), ..TIMING });
+                    open.push(connection);
+                }
+                (2, Some(connection)) => run.close(connection),
+                (_, held) => {
+                    open.extend(held);
+                    run.pass(Span::from_millis(amount * 100));
+                }
+            }
+        }
+        let mut again = Engine::new(Config { window: WINDOW, baseline: Some(learned_once()), ..Config::default() });
+        let mut outputs = Vec::new();
+        run.inputs.iter().for_each(|input| again.handle(input, &mut outputs));
+        prop_assert_eq!(&run.outputs, &outputs);
+        let (first, second) = (serde_json::to_string(&run.graph()), serde_json::to_string(&again.snapshot()));
+        prop_assert_eq!(first.unwrap(), second.unwrap());
+    }
+
+    #[test]
+    fn no_bytes_make_the_engine_panic(records in proptest::collection::vec((0_u8..4, proptest::collection::vec(any::<u8>(), 0..720)), 0..20)) {
+        let mut run = Run::new(None);
+        for (kind, mut bytes) in records {
+            // A right header, so that the rest is looked at.
+            let length = [0_u16, 216, 160, 712][usize::from(kind)];
+            bytes.resize(usize::from(length), 0);
+            if let Some(header) = bytes.get_mut(..4) {
+                header.copy_from_slice(&[kind, 0, length.to_le_bytes()[0], length.to_le_bytes()[1]]);
+            }
+            run.give(vec![Input::Record(bytes)]);
+        }
+        run.pass(Span::from_seconds(5));
+        run.graph();
+    }
+}
+
+/// The learned baseline, made once.
+fn learned_once() -> Baseline {
+    static LEARNED: std::sync::OnceLock<Baseline> = std::sync::OnceLock::new();
+    LEARNED.get_or_init(learned).clone()
+}
