@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::toolchain::{DEBIAN_CARGO, DEBIAN_RUSTC, Family, Found, TARGET, Toolchain};
+use crate::toolchain::{DEBIAN_CARGO, DEBIAN_RUSTC, Family, Found, TARGET, Toolchain, program};
 
 /// What to do where no toolchain was found: the whole message of a failed build.
 pub const NO_TOOLCHAIN: &str = "no compiler and linker for the kernel programs on this machine; run: cargo xtask setup";
@@ -51,7 +51,7 @@ fn command(toolchain: &Toolchain, workspace: &Path, directory: &Path, architectu
     let mut command = match toolchain.family {
         Family::Debian => Command::new(DEBIAN_CARGO),
         Family::Rustup => {
-            let mut command = Command::new("rustup");
+            let mut command = Command::new(program("rustup").unwrap_or_else(|| "rustup".into()));
             command.args(["run", "nightly", "cargo"]);
             command
         }
@@ -134,7 +134,7 @@ mod tests {
         assert!(!debian.get_args().any(|argument| argument == "build-std=core"));
 
         let rustup = command(&toolchain(Family::Rustup), Path::new("/w"), Path::new("/t"), "aarch64");
-        assert_eq!(rustup.get_program(), "rustup");
+        assert!(Path::new(rustup.get_program()).ends_with("rustup"));
         assert_eq!(variable(&rustup, "RUSTC_BOOTSTRAP"), None);
         assert!(rustup.get_args().any(|argument| argument == "build-std=core"));
         assert_eq!(variable(&rustup, "CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER").as_deref(), Some("/opt/bpf-linker"));

@@ -61,6 +61,7 @@ fn is_met(need: Need) -> bool {
                     .iter()
                     .any(|directory| Path::new(directory).join(name).is_file())
         }
+        Need::Working(name) => output_of(name, &["--version"]).is_some(),
         Need::PostgresProgram(name) => fs::read_dir("/usr/lib/postgresql")
             .is_ok_and(|versions| versions.flatten().any(|version| version.path().join("bin").join(name).is_file())),
         Need::PythonModule(name) => output_of("/usr/bin/python3", &["-c", &format!("import {name}")]).is_some(),

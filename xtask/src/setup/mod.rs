@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::host;
 use plan::{Plan, Step};
+use xtask::toolchain::program;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -45,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             bail!("installed, and yet still missing; this did not help: {}", joined(&steps));
         }
         announce(&steps);
+        root_is_reachable(&steps)?;
         consent(options)?;
         for step in &steps {
             install::install(step).with_context(|| format!("while trying to {step}"))?;
@@ -64,6 +66,14 @@ fn announce(steps: &[Step]) {
     for step in steps {
         eprintln!("  - {step}");
     }
+}
+
+fn root_is_reachable(steps: &[Step]) -> Result<()> {
+    let commands: Vec<_> = steps.iter().filter_map(Step::for_root).collect();
+    if commands.is_empty() || host::is_root() || program("sudo").is_some() {
+        return Ok(());
+    }
+    bail!("this needs root and there is no sudo; run this as root, then this task again: {}", commands.join(" && "))
 }
 
 fn consent(options: &Options) -> Result<()> {

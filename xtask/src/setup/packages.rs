@@ -8,6 +8,8 @@
 pub(crate) enum Need {
     /// A program on `PATH` or in a `sbin` directory.
     Program(&'static str),
+    /// A program on `PATH` that answers `--version`; version managers leave stand-ins that do not.
+    Working(&'static str),
     /// The program `bin/…` of some installed version of PostgreSQL; Debian keeps them off `PATH`.
     PostgresProgram(&'static str),
     /// A module that `/usr/bin/python3` can import.
@@ -24,7 +26,7 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::PostgresProgram("postgres"), &["postgresql"]),
     (Need::PostgresProgram("initdb"), &["postgresql"]),
     (Need::Program("dot"), &["graphviz"]),
-    (Need::Program("/usr/bin/python3"), &["python3"]),
+    (Need::Working("/usr/bin/python3"), &["python3"]),
     (Need::PythonModule("redis"), &["python3-redis"]),
     (Need::PythonModule("psycopg2"), &["python3-psycopg2"]),
     (Need::Program("bpftool"), &["bpftool"]),
@@ -33,8 +35,8 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("unshare"), &["util-linux"]),
     (Need::Program("setpriv"), &["util-linux"]),
     (Need::Program("capsh"), &["libcap2-bin"]),
-    (Need::Program("node"), &["nodejs"]),
-    (Need::Program("npm"), &["npm"]),
+    (Need::Working("node"), &["nodejs"]),
+    (Need::Working("npm"), &["npm"]),
 ];
 
 /// Services that these packages would start, now and at every boot. Tests run their own instances of the programs.

@@ -89,6 +89,17 @@ impl fmt::Display for Step {
     }
 }
 
+impl Step {
+    /// The command that a person without `sudo` would run as root in place of this step.
+    pub(super) fn for_root(&self) -> Option<String> {
+        match self {
+            Self::AptUpdate => Some("apt-get update".to_owned()),
+            Self::AptInstall(names) => Some(format!("apt-get install --no-install-recommends {}", names.join(" "))),
+            _ => None,
+        }
+    }
+}
+
 /// The outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {

@@ -124,6 +124,12 @@ fn what_tests_need_is_installed_by_the_first_name_that_apt_knows() {
 }
 
 #[test]
+fn without_sudo_only_the_steps_of_apt_are_handed_to_root() {
+    assert_eq!(install(&["curl"]).for_root().as_deref(), Some("apt-get install --no-install-recommends curl"));
+    assert_eq!(Step::BuildLinker(22).for_root(), None);
+}
+
+#[test]
 fn a_package_that_starts_a_service_is_known_to_do_so() {
     let names = ["curl", "nginx-light", "nginx", "postgresql"].map(str::to_owned);
     assert_eq!(services(&names), ["nginx.service", "postgresql.service"]);

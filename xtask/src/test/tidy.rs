@@ -82,7 +82,7 @@ fn source(text: &str) -> Vec<String> {
     complaints
 }
 
-/// Whether a path in this line begins with `place`; `/proc/1/root/` does not begin with `/root/`.
+/// Whether a path in this line begins with `place`; a place in the middle of a path is not one of this machine.
 fn begins_with(line: &str, place: &str) -> bool {
     let before = |at: usize| line.get(..at).and_then(|before| before.chars().next_back());
     line.match_indices(place).any(|(at, _)| before(at).is_none_or(|it| it.is_whitespace() || "\"'`(=:".contains(it)))
