@@ -153,7 +153,7 @@ fn what_the_ring_lost_is_made_up_for_by_the_next_snapshot_and_called_lost() {
     connection.client.snapshot(run.now, &mut out);
     connection.client.close(run.now, &mut out);
     run.give(out);
-    run.pass(Span::from_millis(200));
+    run.pass(Span::from_millis(1_500));
     let call = run.only_call();
     assert_eq!((call.requests, call.bytes_received), (51, 51 * 300));
     let completeness = run.graph().completeness;

@@ -27,18 +27,24 @@ impl Engine {
         self.count(id);
         let now = self.moments.now;
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if !connection.is_over() {
+        if connection.telling().is_none_or(|(_, end)| end.closing.is_none()) {
             return;
         }
+        let over = connection.is_over();
         if !connection.judged {
             // Late records of its owner reading what was left, and those of the other end, may still come.
             connection.deadline = now.after(GRACE);
             self.conclude(id);
-        } else if now >= connection.deadline {
-            self.connections.remove(id);
-            return;
         }
-        self.connections.attend(id);
+        let late = self.connections.get(id).is_some_and(|connection| now >= connection.deadline);
+        if over || late {
+            self.tell_unpaired(id);
+        }
+        if over && late {
+            self.connections.remove(id);
+        } else if !late {
+            self.connections.attend(id);
+        }
     }
 
     /// Finds the call of a connection; `false` while a service is not known.
@@ -163,14 +169,18 @@ impl Engine {
         }
     }
 
+    /// Tells the exchanges that wait for their other end from their one side.
+    pub(super) fn tell_unpaired(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(call) = connection.call.and_then(|call| self.graph.get_mut(call)) else { return };
+        connection.pairing.flush().for_each(|sample| call.record(&sample));
+    }
+
     /// Judges how a connection ended, once.
     pub(super) fn conclude(&mut self, id: ConnectionId) {
         self.count(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.call.and_then(|call| self.graph.get_mut(call)) else { return };
-        for sample in connection.pairing.flush() {
-            call.record(&sample);
-        }
         let Some((side, end)) = connection.telling() else { return };
         let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
         let errors = connection::errors(side, end, &closing, call.has_answers());

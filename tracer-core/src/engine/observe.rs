@@ -52,6 +52,7 @@ impl Engine {
                 return Some(id);
             }
             self.conclude(id);
+            self.tell_unpaired(id);
             self.connections.remove(id);
         }
         if record.cause == SocketCause::CLOSED && record.flags & SocketFlags::CLOSED != 0 {
