@@ -159,7 +159,7 @@ abi! {
         pub flags: u16,
         /// Digest of what the last snapshot reported, so that an unchanged socket is not reported again.
         pub reported: u64,
-        /// When the last byte of either direction was seen.
+        /// When the last byte of either direction was seen, or the first side closed.
         pub active_at: u64,
     }
 }

@@ -155,14 +155,7 @@ pub(crate) unsafe fn write_socket(
 
 /// Emits the state of a socket.
 #[inline(always)]
-pub(crate) fn socket(
-    socket: Object,
-    state: &SocketState,
-    cause: u8,
-    task: Option<Object>,
-    at: u64,
-    tally: Tally,
-) {
+pub(crate) fn socket(socket: Object, state: &SocketState, cause: u8, task: Option<Object>, at: u64, tally: Tally) {
     let Some(place) = reserve::<SocketRecord>(tally) else { return };
     // SAFETY: `place` was just reserved; the objects come from the hook.
     unsafe { write_socket(place, socket, state, cause, task, at) };

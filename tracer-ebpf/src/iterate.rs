@@ -146,14 +146,7 @@ pub fn snapshot(context: *const StorageElement) -> i32 {
 
 /// Writes a record to the iterator's file; `false` when there was no room.
 #[inline(always)]
-unsafe fn write(
-    meta: *const Meta,
-    sk: Object,
-    state: &SocketState,
-    cause: u8,
-    task: Option<Object>,
-    at: u64,
-) -> bool {
+unsafe fn write(meta: *const Meta, sk: Object, state: &SocketState, cause: u8, task: Option<Object>, at: u64) -> bool {
     let mut record = MaybeUninit::<SocketRecord>::uninit();
     // SAFETY: every field of the record is written; the file is the iterator's.
     unsafe {

@@ -14,6 +14,7 @@ use tracer_common::{Phase, Role, Site, SocketCause, SocketFlags, SocketState};
 // include/net/tcp_states.h
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
+const FIN_WAIT1: i32 = 4;
 const CLOSE: i32 = 7;
 const CLOSE_WAIT: i32 = 8;
 const LISTEN: i32 = 10;
@@ -33,7 +34,9 @@ pub fn state(context: BtfTracePointContext) -> i32 {
         SYN_SENT => connecting(sk, tally),
         ESTABLISHED => established(sk, tally),
         LISTEN => listening(sk, tally),
-        CLOSE_WAIT => mark(sk, SocketFlags::PEER_CLOSED_FIRST, tally),
+        // One side has closed: what is without an answer now was given up now.
+        FIN_WAIT1 => half_closed(sk, 0, tally),
+        CLOSE_WAIT => half_closed(sk, SocketFlags::PEER_CLOSED_FIRST, tally),
         CLOSE => closed(sk, old, tally),
         _ => tally.filtered(),
     }
@@ -90,6 +93,18 @@ fn listening(sk: Object, tally: Tally) {
     }
     socket::note_listener(&state.tuple, true, tally);
     emit::socket(sk, state, SocketCause::LISTENING, Some(task), at, tally);
+}
+
+#[inline(always)]
+fn half_closed(sk: Object, flag: u16, tally: Tally) {
+    match socket::find(sk) {
+        Some(state) => {
+            tally.tracked();
+            state.flags |= flag;
+            state.active_at = now();
+        }
+        None => tally.filtered(),
+    }
 }
 
 /// The connection is over. Its owner may still read what had arrived, so an orderly end is reported when the socket

@@ -8,7 +8,7 @@ use crate::exchange::{Closing, ConnectionId, End, Half, Side, pairing};
 use crate::identity::{Endpoint, ProcessKey};
 use crate::input::Output;
 use crate::limits;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 use tracer_common::{Exchange, ExchangeRecord, Role, SocketCause, SocketFlags, SocketRecord};
 
 impl Engine {
@@ -105,7 +105,9 @@ impl Engine {
     fn close(&mut self, id: ConnectionId, side: Side, record: &SocketRecord) {
         let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
         let unanswered = record.totals.requests.saturating_sub(record.totals.responses);
-        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered });
+        let began = record.request_first;
+        let waited = if began == 0 { Span::ZERO } else { Moment(record.active_at).since(Moment(began)) };
+        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered, waited });
         end.in_flight_since = None;
         self.connections.attend(id);
     }

@@ -7,7 +7,7 @@ use super::Pairing;
 use crate::graph::metrics::{Delta, Latencies};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
 use crate::identity::{Endpoint, ProcessKey};
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 use tracer_common::{Phase, SocketFlags, SocketRecord, Totals};
 
 /// Which end of a connection.
@@ -29,6 +29,8 @@ impl Side {
 
 const ECONNREFUSED: u32 = 111;
 const ETIMEDOUT: u32 = 110;
+/// Nobody gives up waiting for an answer earlier than this.
+const PATIENCE: Span = Span::from_millis(100);
 
 /// How an end of a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Closing {
     pub flags: u16,
     /// Requests without an answer.
     pub unanswered: u64,
+    /// How long the last of them had waited when the first side closed.
+    pub waited: Span,
 }
 
 /// One end: a socket of this host.
@@ -184,14 +188,16 @@ pub fn errors(side: Side, end: &End, closing: &Closing, answers: bool) -> Errors
             closing.flags & (SocketFlags::RESET_SENT | SocketFlags::RESET_RECEIVED) != 0 && closing.unanswered > 0
         }
     };
-    let peer_closed_first = closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0;
-    let server_closed_first = (side == Side::Client) == peer_closed_first;
+    // A client that asks and leaves at once wanted no answer: it said goodbye (PostgreSQL's Terminate, MySQL's COM_QUIT).
+    let client_closed_first = (side == Side::Server) == (closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0);
+    let goodbye = client_closed_first && closing.waited < PATIENCE;
+    let server_closed_first = !client_closed_first;
     if reset {
         errors.reset = 1;
     } else if closing.error == ETIMEDOUT {
         errors.timed_out = 1;
-    } else if closing.unanswered > 0 && (answers || server_closed_first) {
-        errors.unanswered = closing.unanswered;
+    } else if answers || server_closed_first {
+        errors.unanswered = closing.unanswered.saturating_sub(u64::from(goodbye));
     }
     errors
 }
@@ -208,7 +214,22 @@ mod tests {
     }
 
     fn judge(side: Side, flags: u16, error: u32, unanswered: u64, answers: bool) -> ErrorsByKind {
-        errors(side, &end(flags), &Closing { error, flags, unanswered }, answers)
+        let waited = Span::from_seconds(1);
+        errors(side, &end(flags), &Closing { error, flags, unanswered, waited }, answers)
+    }
+
+    #[test]
+    fn a_client_that_says_goodbye_and_leaves_at_once_has_not_failed() {
+        let waited = Span::from_millis(1);
+        let established = SocketFlags::ESTABLISHED;
+        for (side, flags) in [(Side::Client, established), (Side::Server, established | SocketFlags::PEER_CLOSED_FIRST)]
+        {
+            let closing = Closing { error: 0, flags, unanswered: 1, waited };
+            assert_eq!(errors(side, &end(flags), &closing, true).unanswered, 0);
+        }
+        let left_by_server = established | SocketFlags::PEER_CLOSED_FIRST;
+        let closing = Closing { error: 0, flags: left_by_server, unanswered: 1, waited };
+        assert_eq!(errors(Side::Client, &end(left_by_server), &closing, true).unanswered, 1);
     }
 
     #[test]
