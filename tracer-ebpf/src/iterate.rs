@@ -88,7 +88,7 @@ pub fn census(context: *const TaskFile) -> i32 {
         return 0;
     }
     let at = now();
-    let Some((state, new)) = socket::find_or_create(sk, at, tally) else { return 0 };
+    let Some((state, _)) = socket::find_or_create(sk, at, tally) else { return 0 };
     tally.tracked();
     if state.role == Role::UNKNOWN {
         if tcp_state == TCP_LISTEN {
@@ -99,17 +99,26 @@ pub fn census(context: *const TaskFile) -> i32 {
             socket::infer_role(state);
         }
     }
-    if state.owner.pid == 0 {
-        // SAFETY: the task that holds the descriptor.
-        unsafe {
-            state.owner = process_id(task);
-            state.owner_thread = load(task, offset!(task_pid));
-        }
-    } else if !new {
+    if state.reported != 0 {
+        // Another descriptor of the same socket.
         return 0;
     }
+    // SAFETY: the task that holds the descriptor.
+    let holder = unsafe { process_id(task) };
+    if state.owner.pid == 0 {
+        state.owner = holder;
+        // SAFETY: as above.
+        state.owner_thread = unsafe { load(task, offset!(task_pid)) };
+    }
+    let owns = state.owner.pid == holder.pid && state.owner.started == holder.started;
+    let described = if owns { Some(task) } else { None };
     // SAFETY: `meta` is the iterator's.
-    i32::from(!unsafe { write(meta, sk, state, SocketCause::CENSUS, Some(task), at) })
+    if !unsafe { write(meta, sk, state, SocketCause::CENSUS, described, at) } {
+        // The file is full: the kernel calls again for this descriptor.
+        return 1;
+    }
+    state.reported = digest(state) | 1;
+    0
 }
 
 /// Reports every socket that changed since the last snapshot.

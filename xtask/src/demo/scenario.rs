@@ -24,8 +24,8 @@ use super::watch::{Files, Observatory, load_for, read, render};
 const LEARN: Duration = Duration::from_secs(8);
 /// When, after the beginning of the load, somebody calls whom nobody expects.
 const SURPRISE: Duration = Duration::from_secs(6);
-/// The part of a watch that is without load: attaching before it, and the last window after it.
-const WITHOUT_LOAD: Duration = Duration::from_secs(7);
+/// The part of a watch that is without load, should it not end with the load.
+const WITHOUT_LOAD: Duration = Duration::from_secs(4);
 
 /// Runs the demo with the words that follow `cargo xtask demo`.
 ///
@@ -69,6 +69,8 @@ fn unexpected_call(observatory: &Observatory, span: Duration, keep_folder: bool)
     observatory.interrupt.sleep(loaded.saturating_sub(SURPRISE))?;
     let report = load.wait(WITHOUT_LOAD)?;
     looking.fail_if_over().context("the load was not over before the watch was: the counts cannot be compared")?;
+    // A window without load would be told as calls gone quiet.
+    looking.interrupt();
     looking.finish(span, &observatory.interrupt)?;
 
     if keep_folder {

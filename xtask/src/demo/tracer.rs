@@ -4,9 +4,13 @@
 //! tracer that is still running when nobody waits for it any more is asked to end. Memory: the alerts of one replay.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -18,11 +22,8 @@ use super::wait;
 
 /// The schema that marks a line of output as an alert.
 const ALERT_SCHEMA: &str = "tracer.alert/1";
-/// How long to wait for signs of attached programs. They may be invisible (another user's process), so the wait is not
-/// an error: what was missed shows in the checks.
-const ATTACH_LIMIT: Duration = Duration::from_secs(3);
-/// The first program is visible before the last one is attached.
-const ATTACH_SETTLE: Duration = Duration::from_secs(1);
+/// How long it may take to load and attach the programs on a slow machine.
+const ATTACH_LIMIT: Duration = Duration::from_secs(30);
 /// What a tracer may need beyond the time it was given.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -63,16 +64,19 @@ impl Tracer {
             command.arg(&self.program);
         }
         let what = format!("tracer {}", words.join(" "));
-        let child = command.args(words).stdin(Stdio::null()).spawn();
-        let mut looking = Looking { child: child.with_context(|| format!("cannot start {what}"))?, what };
-        let begin = Instant::now();
-        wait::until("tracer to attach", ATTACH_LIMIT * 2, || {
+        let child = command.args(words).stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.with_context(|| format!("cannot start {what}"))?;
+        let watching = Arc::new(AtomicBool::new(false));
+        if let Some(errors) = child.stderr.take() {
+            let seen = Arc::clone(&watching);
+            thread::spawn(move || pass_on(errors, &seen));
+        }
+        let mut looking = Looking { child, what };
+        wait::until("tracer to watch", ATTACH_LIMIT, || {
             interrupt.check()?;
             looking.fail_if_over()?;
-            Ok((has_attached(looking.child.id()) || begin.elapsed() >= ATTACH_LIMIT).then_some(()))
+            Ok(watching.load(Ordering::Relaxed).then_some(()))
         })?;
-        interrupt.sleep(ATTACH_SETTLE)?;
-        looking.fail_if_over()?;
         Ok(looking)
     }
 
@@ -97,6 +101,11 @@ pub(super) struct Looking {
 }
 
 impl Looking {
+    /// Asks it to end now. Under sudo that may be refused; then `--for` is what ends it.
+    pub(super) fn interrupt(&self) {
+        let _ = i32::try_from(self.child.id()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGINT));
+    }
+
     /// Waits for its planned end, `span` after its start.
     pub(super) fn finish(mut self, span: Duration, interrupt: &Interrupt) -> Result<()> {
         let status = wait::until(&format!("`{}` to end", self.what), span + GRACE, || {
@@ -132,12 +141,12 @@ impl Drop for Looking {
     }
 }
 
-/// Whether the process holds a BPF link, which exists exactly while a program is attached.
-fn has_attached(pid: u32) -> bool {
-    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-    // The kernel uses both spellings.
-    targets.any(|target| ["anon_inode:bpf_link", "anon_inode:bpf-link"].iter().any(|name| target == Path::new(name)))
+/// Passes on what tracer says on standard error, and notes that it watches once it says so.
+fn pass_on(errors: impl Read, watching: &AtomicBool) {
+    for line in BufReader::new(errors).lines().map_while(Result::ok) {
+        watching.fetch_or(line.starts_with("watching "), Ordering::Relaxed);
+        eprintln!("{line}");
+    }
 }
 
 /// The alerts among the lines of `--output json`.
