@@ -1,6 +1,7 @@
 //! From the bytes of records to the graph and the alerts, without root and without a kernel.
 //!
 //! Invariant: inputs come from `sim` alone, so every expectation follows from what is written here. Memory: one run.
+#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use proptest::prelude::*;
 use tracer_common::ProcessId;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the readers are the real ones, Graphviz and Mermaid; where one is missing the test says so, and fails in
 //! CI. Memory: a few graphs.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends by panicking")]
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -112,7 +113,7 @@ fn sample() -> GraphSnapshot {
 fn named(names: &[String]) -> GraphSnapshot {
     let services = names.iter().map(|name| service(name, ServiceKind::Program)).collect();
     let pairs = names.iter().zip(names.iter().cycle().skip(1));
-    let state = |number: usize| if number % 2 == 0 { CallState::Unexpected } else { CallState::Expected };
+    let state = |number: usize| if number.is_multiple_of(2) { CallState::Unexpected } else { CallState::Expected };
     let calls = pairs.enumerate().map(|(number, (from, to))| call(from, to, 80, state(number))).collect();
     graph(services, calls)
 }

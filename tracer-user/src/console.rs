@@ -159,7 +159,8 @@ impl Console for Table {
     }
 
     fn finish(&mut self, graph: &GraphSnapshot, warning: Option<&str>) -> Result<()> {
-        drop(self.tui.take());
+        // Gives the terminal back before anything is printed.
+        self.tui = None;
         print(&format!("{}\n{}\n", columns::table(graph, width()), columns::completeness(graph)))?;
         if let Some(warning) = warning {
             say(&format!("warning: {warning}"));

@@ -33,7 +33,7 @@ fn member_offset(btf: &Btf, structure: &str, path: &str) -> Result<u32> {
         bits = bits.checked_add(offset).context("offset out of range")?;
         kind = next;
     }
-    if bits % 8 != 0 {
+    if !bits.is_multiple_of(8) {
         bail!("it does not begin at a byte");
     }
     Ok(bits / 8)

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A port that no other test of this run uses, below the ephemeral ones.
-pub fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 21_000 + u16::try_from(std::process::id() % 5_000).unwrap();
     loop {
@@ -22,17 +22,17 @@ pub fn port() -> u16 {
 }
 
 /// A folder that goes with the test.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tracer-live-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -44,19 +44,19 @@ impl Drop for Folder {
 }
 
 /// One of `peers.py`'s roles, running.
-pub struct Peer {
+pub(crate) struct Peer {
     child: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Peer {
     /// Starts a role under the script's own name, and waits until it is ready.
-    pub fn start(name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
         Self::start_by(&[], name, arguments)
     }
 
     /// As [`Self::start`], by way of another command such as `ip netns exec NAME`.
-    pub fn start_by(prefix: &[&str], name: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_by(prefix: &[&str], name: &str, arguments: &[&str]) -> Self {
         let script = named_script(name);
         let mut words: Vec<&str> = prefix.to_vec();
         words.extend(["/usr/bin/python3", script.to_str().unwrap()]);
@@ -73,25 +73,25 @@ impl Peer {
         peer
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for the peer to say `word`.
-    pub fn expect(&mut self, word: &str) {
+    pub(crate) fn expect(&mut self, word: &str) {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         assert_eq!(line.trim(), word, "the peer said something else, or ended");
     }
 
     /// Lets a patient peer go on, and waits until it has.
-    pub fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         writeln!(self.child.stdin.as_mut().unwrap(), "go").unwrap();
         self.expect("done");
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.pid(), name);
     }
 }
@@ -113,12 +113,12 @@ fn named_script(name: &str) -> PathBuf {
 }
 
 /// Sends a signal to a process that this test started.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
 }
 
 /// The tracer, watching.
-pub struct Tracer {
+pub(crate) struct Tracer {
     child: Child,
     graph: PathBuf,
     lines: std::sync::mpsc::Receiver<String>,
@@ -127,7 +127,7 @@ pub struct Tracer {
 
 impl Tracer {
     /// Starts `tracer watch` and waits until it watches.
-    pub fn watch(folder: &Folder, arguments: &[&str]) -> Self {
+    pub(crate) fn watch(folder: &Folder, arguments: &[&str]) -> Self {
         let graph = folder.file("graph.json");
         let mut child = Command::new(binary())
             .args(["watch", "--output", "json", "--export", graph.to_str().unwrap()])
@@ -148,12 +148,12 @@ impl Tracer {
         Self { child, graph, lines, told: Vec::new() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The first object it tells for which `wanted` holds, within `limit`.
-    pub fn told_within(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub(crate) fn told_within(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let end = Instant::now() + limit;
         loop {
             if let Some(found) = self.told.iter().find(|object| wanted(object)) {
@@ -165,7 +165,7 @@ impl Tracer {
     }
 
     /// Ends it with SIGINT; gives the exported graph.
-    pub fn finish(mut self) -> Graph {
+    pub(crate) fn finish(mut self) -> Graph {
         signal(self.pid(), "INT");
         let asked = Instant::now();
         assert!(self.child.wait().unwrap().success());
@@ -174,7 +174,7 @@ impl Tracer {
     }
 
     /// Everything it has told; only after it ended.
-    pub fn finish_with_told(mut self) -> (Graph, Vec<Value>) {
+    pub(crate) fn finish_with_told(mut self) -> (Graph, Vec<Value>) {
         signal(self.pid(), "INT");
         assert!(self.child.wait().unwrap().success());
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
@@ -192,26 +192,26 @@ impl Drop for Tracer {
 }
 
 /// The `tracer` binary under test.
-pub fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tracer"))
 }
 
 /// An exported graph.
 #[derive(Debug)]
-pub struct Graph(pub Value);
+pub(crate) struct Graph(pub(crate) Value);
 
 impl Graph {
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         Self(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
     }
 
     /// The calls on a port.
-    pub fn calls(&self, port: u16) -> Vec<&Value> {
+    pub(crate) fn calls(&self, port: u16) -> Vec<&Value> {
         self.0["calls"].as_array().unwrap().iter().filter(|call| call["port"] == port).collect()
     }
 
     /// The only call on a port, which must be from `from` to `to` (services by name of their program).
-    pub fn only_call(&self, from: &str, to: &str, port: u16) -> &Value {
+    pub(crate) fn only_call(&self, from: &str, to: &str, port: u16) -> &Value {
         let calls = self.calls(port);
         let [call] = calls.as_slice() else { panic!("expected one call on port {port}: {calls:#?}") };
         let named = |end: &str| call[end].as_str().unwrap().to_owned();
@@ -220,7 +220,7 @@ impl Graph {
     }
 
     /// Whether `pid` is an instance of the service of that program.
-    pub fn has_instance(&self, program: &str, pid: u32) -> bool {
+    pub(crate) fn has_instance(&self, program: &str, pid: u32) -> bool {
         let services = self.0["services"].as_array().unwrap();
         let service = services.iter().find(|service| service["id"] == format!("program:{program}"));
         service.is_some_and(|service| service["instances"].as_array().unwrap().iter().any(|one| one["pid"] == pid))
