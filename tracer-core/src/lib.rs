@@ -12,6 +12,7 @@ pub mod baseline;
 pub mod decode;
 pub mod detect;
 pub mod engine;
+pub mod escape;
 pub mod exchange;
 pub mod graph;
 pub mod identity;
