@@ -15,7 +15,7 @@ pub(super) struct Settings {
     /// The first row shown.
     pub(super) first: usize,
     /// Rows that the last drawing had room for.
-    page: usize,
+    pub(super) page: usize,
 }
 
 impl Default for Settings {

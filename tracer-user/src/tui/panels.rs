@@ -5,12 +5,14 @@
 use super::View;
 use super::keys::Settings;
 use super::screen::{ALARM, NOTICE, QUIET};
-use crate::sink::columns::{Fit, Period, Severity, Sort, watched};
+use crate::sink::columns::{Period, Severity, Sort, watched};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
+use std::ops::Range;
 use std::time::Duration;
 use tracer_core::alert::{Alert, AlertState};
 use tracer_core::escape::printable;
+use tracer_core::limits;
 use unicode_width::UnicodeWidthStr;
 
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -25,32 +27,34 @@ pub(super) fn totals(view: &View<'_>, settings: &Settings, width: usize) -> Line
     if settings.paused {
         parts.push(("PAUSED".to_owned(), NOTICE.add_modifier(Modifier::REVERSED)));
     }
+    parts.extend([
+        (format!("{unexpected} unexpected"), alarming(unexpected)),
+        (format!("{} firing", counted(view.firing, "alert")), alarming(view.firing)),
+        (counted(graph.calls.len(), "call"), Style::new()),
+        (counted(graph.services.len(), "service"), Style::new()),
+    ]);
     if let Some(time) = watched(graph) {
         let seconds = Duration::from_secs(time.as_secs());
         parts.push((format!("watched {}", humantime::format_duration(seconds)), Style::new()));
     }
-    parts.extend([
-        (counted(graph.calls.len(), "call"), Style::new()),
-        (counted(graph.services.len(), "service"), Style::new()),
-        (format!("{unexpected} unexpected"), alarming(unexpected)),
-        (format!("{} firing", counted(view.firing, "alert")), alarming(view.firing)),
-    ]);
     fitted(parts, width)
 }
 
-/// The titles of the table, and which rows are seen if not all are.
-pub(super) fn heading(fit: &Fit, first: usize, seen: usize, all: usize, width: usize) -> String {
-    let mut titles = fit.heading();
-    if seen < all {
-        let which = format!("{}–{} of {all}", first.saturating_add(1), first.saturating_add(seen));
-        let end = width.saturating_sub(which.width());
-        // Where there is no room for both, the footer's keys still say that there is more.
-        if titles.width() + GAP.width() <= end {
-            titles.extend(std::iter::repeat_n(' ', end.saturating_sub(titles.width())));
-            titles.push_str(&which);
+/// A sentence in at most `most` lines, broken between words; what does not fit the last one is cut.
+pub(super) fn wrapped(sentence: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split(' ') {
+        let full = lines.len() >= most;
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if full || line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
         }
     }
-    titles
+    lines.into_iter().map(|line| printable(&line, width)).collect()
 }
 
 /// One alert: when, what it does, which call, what was found.
@@ -72,8 +76,8 @@ pub(super) fn alert(alert: &Alert, width: usize) -> Line<'static> {
     Line::styled(printable(&text, width), style)
 }
 
-/// The keys, what is chosen, and what `~` means.
-pub(super) fn footer(view: &View<'_>, settings: &Settings, width: usize) -> Line<'static> {
+/// The keys, what is chosen, which of the rows are seen, and what `~` means.
+pub(super) fn footer(view: &View<'_>, settings: &Settings, seen: &Range<usize>, width: usize) -> Line<'static> {
     let sort = match settings.sort {
         Sort::Rate => "rate",
         Sort::P99 => "p99",
@@ -81,17 +85,24 @@ pub(super) fn footer(view: &View<'_>, settings: &Settings, width: usize) -> Line
         Sort::Name => "name",
     };
     let period = match settings.period {
-        Period::Recent => format!("last {:.0} s", view.graph.window_seconds * 6.0),
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        Period::Recent => format!("last {:.0} s", view.graph.window_seconds * limits::WINDOWS as f64),
         Period::SinceStart => "since start".to_owned(),
+    };
+    let all = view.graph.calls.len();
+    let scroll = if seen.len() < all {
+        format!("{}–{}/{all}", seen.start.saturating_add(1), seen.end)
+    } else {
+        "scroll".to_owned()
     };
     let pause = if settings.paused { "go on" } else { "pause" };
     let parts = [
         ("q", "quit".to_owned()),
-        ("↑↓", "scroll".to_owned()),
+        ("↑↓", scroll),
         ("s", format!("by {sort}")),
         ("t", period),
         ("p", pause.to_owned()),
-        ("~", "latency estimated by turns".to_owned()),
+        ("~", "estimated by turns".to_owned()),
     ];
     fitted(parts.into_iter().map(|(key, what)| (format!("{key} {what}"), QUIET)).collect(), width)
 }

@@ -22,9 +22,10 @@ const FIGURES: [(&str, usize); 10] = [
 ];
 /// Positions in `FIGURES`, the first to give way first: P90, RECV, SENT, OPEN, P50, MEAN, ERR%, P99, REQ/S, PORT.
 const GIVING_WAY: [usize; 10] = [4, 8, 7, 9, 3, 2, 6, 5, 1, 0];
-/// Columns give way until the names and the state have this much.
+/// Columns give way until the names have this much, or up to a third of the width if they want it, and the state its.
 const LEAST_CALL: usize = 24;
-const LEAST_STATE: usize = 10;
+/// `hanging 4.2 s` fits.
+const LEAST_STATE: usize = 13;
 const MOST_STATE: usize = 40;
 const ARROW: &str = " → ";
 const GAP: usize = 2;
@@ -49,8 +50,9 @@ impl Fit {
         let wanted = widest(&|row| row.client.width() + ARROW.width() + row.server.width()).max(LEAST_CALL);
         let state = widest(&|row| row.state.width()).clamp(LEAST_STATE, MOST_STATE);
         let taken = |figures: &[Option<usize>; 10]| figures.iter().flatten().map(|width| width + GAP).sum::<usize>();
+        let names = wanted.min((width / 3).max(LEAST_CALL));
         for at in GIVING_WAY {
-            if taken(&figures) + LEAST_CALL + GAP + LEAST_STATE <= width {
+            if taken(&figures) + names + GAP + LEAST_STATE <= width {
                 break;
             }
             if let Some(slot) = figures.get_mut(at) {
@@ -101,11 +103,8 @@ fn ends(client: &str, server: &str, width: usize) -> String {
     let room = width.saturating_sub(ARROW.width());
     let half = room / 2;
     let for_client = client.width().min(room.saturating_sub(server.width()).max(half));
-    let text = format!(
-        "{}{ARROW}{}",
-        printable(client, for_client),
-        printable(server, room.saturating_sub(for_client)),
-    );
+    let text =
+        format!("{}{ARROW}{}", printable(client, for_client), printable(server, room.saturating_sub(for_client)),);
     printable(&text, width)
 }
 

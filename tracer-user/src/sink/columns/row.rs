@@ -47,9 +47,8 @@ impl<'a> Names<'a> {
 impl Row {
     pub(crate) fn of(call: &Call, names: &Names<'_>) -> Self {
         let latency = latency(call, names.period);
-        let time = |of: fn(&Latency) -> f64| {
-            latency.map_or_else(absent, |latency| millis(of(&latency), latency.estimated))
-        };
+        let time =
+            |of: fn(&Latency) -> f64| latency.map_or_else(absent, |latency| millis(of(&latency), latency.estimated));
         Self {
             client: names.name(&call.from),
             server: names.name(&call.to),

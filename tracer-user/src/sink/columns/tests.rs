@@ -93,10 +93,12 @@ fn the_state_names_what_is_wrong_once() {
 #[test]
 fn no_line_is_wider_than_asked_for_and_hostile_names_stay_in_their_line() {
     let mut graph = graph();
-    for (service, name) in graph.services.iter_mut().zip(["\x1b[2J\x1b]0;x\x07", "日本語日本語日本語日本語", "a\nb", "\u{202e}x"]) {
+    for (service, name) in
+        graph.services.iter_mut().zip(["\x1b[2J\x1b]0;x\x07", "日本語日本語日本語日本語", "a\nb", "\u{202e}x"])
+    {
         name.clone_into(&mut service.name);
     }
-    graph.services[4].name = "n".repeat(5_000);
+    graph.services[4].name = "n".repeat(500);
     for width in 0..250 {
         let text = table(&graph, width);
         assert_eq!(text.lines().count(), 6, "width {width}");
