@@ -1,0 +1,106 @@
+//! The live table in a terminal.
+//!
+//! `Tui` owns the terminal, `keys` says what a key means, `screen` draws. Invariant: however it ends, also by a panic, the
+//! terminal is given back as it was; drawing waits for nothing. Memory: the cells of the screen; while paused, one graph.
+
+mod keys;
+mod panels;
+mod screen;
+
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Context, Result};
+use keys::Settings;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event;
+use std::time::Duration;
+use tracer_core::alert::Alert;
+use tracer_core::graph::snapshot::GraphSnapshot;
+
+/// Key strokes taken in one turn; what a held key adds beyond it waits for the next.
+const KEYS_PER_TURN: usize = 64;
+
+/// What is shown.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) graph: &'a GraphSnapshot,
+    /// The last alerts, the latest last.
+    pub(crate) alerts: &'a [Alert],
+    /// How many alerts fire now.
+    pub(crate) firing: usize,
+}
+
+/// What the person watching wants of the program; everything else is between them and the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Quit,
+    Nothing,
+}
+
+/// The terminal while it shows the table.
+pub(crate) struct Tui {
+    terminal: DefaultTerminal,
+    settings: Settings,
+    /// The graph at the moment of the pause. Alerts are shown on.
+    paused: Option<GraphSnapshot>,
+}
+
+impl Tui {
+    /// Takes the terminal over: alternate screen, raw mode, and a panic hook that undoes both.
+    ///
+    /// # Errors
+    /// If standard output is no terminal, or does not let itself be set up.
+    pub(crate) fn start() -> Result<Self> {
+        let terminal = ratatui::try_init()
+            .inspect_err(|_| {
+                // It may have come half way.
+                let _ = ratatui::try_restore();
+            })
+            .context("cannot set up the terminal for the live table; try --output text")?;
+        Ok(Self { terminal, settings: Settings::default(), paused: None })
+    }
+
+    /// Draws the view, or the graph of the pause with the alerts of the view.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    pub(crate) fn draw(&mut self, view: &View<'_>) -> Result<()> {
+        if !self.settings.paused {
+            self.paused = None;
+        } else if self.paused.is_none() {
+            self.paused = Some(view.graph.clone());
+        }
+        let view = View { graph: self.paused.as_ref().unwrap_or(view.graph), ..*view };
+        let settings = &mut self.settings;
+        self.terminal.draw(|frame| screen::draw(frame, &view, settings)).context("cannot draw the live table")?;
+        Ok(())
+    }
+
+    /// Takes the keys that were pressed since, without waiting.
+    ///
+    /// # Errors
+    /// If the terminal cannot be read.
+    pub(crate) fn keys(&mut self) -> Result<Action> {
+        for _ in 0..KEYS_PER_TURN {
+            if !event::poll(Duration::ZERO).context("cannot ask the terminal for keys")? {
+                break;
+            }
+            let event = event::read().context("cannot read keys from the terminal")?;
+            if self.settings.take(&event) == Action::Quit {
+                return Ok(Action::Quit);
+            }
+        }
+        Ok(Action::Nothing)
+    }
+}
+
+impl Drop for Tui {
+    fn drop(&mut self) {
+        // The panic hook has restored it already; once more would move the cursor into the message.
+        if !std::thread::panicking() {
+            // Nobody is left to tell.
+            let _ = ratatui::try_restore();
+        }
+    }
+}
