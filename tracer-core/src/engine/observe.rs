@@ -59,10 +59,12 @@ impl Engine {
             // Told before and forgotten since: its owner has read what was left.
             return None;
         }
-        if record.flags & SocketFlags::PREEXISTING != 0 {
+        let id = self.connections.add(End::new(record), side, Moment(record.opened_at))?;
+        let first_end = self.connections.get(id).is_some_and(|connection| connection.end(side.other()).is_none());
+        if first_end && record.flags & SocketFlags::PREEXISTING != 0 {
             self.gaps.before_start += 1;
         }
-        self.connections.add(End::new(record), side, Moment(record.opened_at))
+        Some(id)
     }
 
     /// Takes over what the record says; returns the connection, which another end may have joined.
