@@ -2,7 +2,7 @@
 //!
 //! Invariant: an exporter is a pure function of one snapshot; equal snapshots give equal bytes; no output holds a byte
 //! below 0x20 but the newline, whatever the names in the graph are. Memory: the text, of a size bounded by the graph:
-//! the drawings cut every name at [`escape::SHOWN_CHARS`].
+//! the drawings cut every name at `escape::SHOWN_CHARS`.
 
 mod dot;
 mod escape;
