@@ -1,11 +1,12 @@
 //! The live table in a terminal.
 //!
-//! `Tui` owns the terminal, `keys` says what a key means, `screen` draws. Invariant: however it ends, also by a panic, the
-//! terminal is given back as it was; drawing waits for nothing. Memory: the cells of the screen; while paused, one graph.
+//! `terminal` borrows the terminal, `keys` says what a key means, `screen` draws. Invariant: however it ends, also by a
+//! panic or a signal, the terminal is given back as it was; drawing waits for nothing. Memory: the cells of the screen; while paused, one graph.
 
 mod keys;
 mod panels;
 mod screen;
+mod terminal;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,10 @@ mod tests;
 use anyhow::{Context, Result};
 use keys::Settings;
 use ratatui::DefaultTerminal;
+use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 use std::time::Duration;
+use terminal::Borrowed;
 use tracer_core::alert::Alert;
 use tracer_core::graph::snapshot::GraphSnapshot;
 
@@ -40,25 +43,24 @@ pub(crate) enum Action {
 
 /// The terminal while it shows the table.
 pub(crate) struct Tui {
+    // Dropped before `borrowed`: it shows the cursor while the terminal is still ours.
     terminal: DefaultTerminal,
+    borrowed: Borrowed,
     settings: Settings,
     /// The graph at the moment of the pause. Alerts are shown on.
     paused: Option<GraphSnapshot>,
 }
 
 impl Tui {
-    /// Takes the terminal over: alternate screen, raw mode, and a panic hook that undoes both.
+    /// Takes the terminal over until it is dropped.
     ///
     /// # Errors
     /// If standard output is no terminal, or does not let itself be set up.
     pub(crate) fn start() -> Result<Self> {
-        let terminal = ratatui::try_init()
-            .inspect_err(|_| {
-                // It may have come half way.
-                let _ = ratatui::try_restore();
-            })
+        let borrowed = Borrowed::take()?;
+        let terminal = DefaultTerminal::new(CrosstermBackend::new(std::io::stdout()))
             .context("cannot set up the terminal for the live table; try --output text")?;
-        Ok(Self { terminal, settings: Settings::default(), paused: None })
+        Ok(Self { terminal, borrowed, settings: Settings::default(), paused: None })
     }
 
     /// Draws the view, or the graph of the pause with the alerts of the view.
@@ -72,9 +74,10 @@ impl Tui {
             self.paused = Some(view.graph.clone());
         }
         let view = View { graph: self.paused.as_ref().unwrap_or(view.graph), ..*view };
-        let settings = &mut self.settings;
-        self.terminal.draw(|frame| screen::draw(frame, &view, settings)).context("cannot draw the live table")?;
-        Ok(())
+        let Self { terminal, borrowed, settings, .. } = self;
+        borrowed
+            .while_ours(|| terminal.draw(|frame| screen::draw(frame, &view, settings)).map(drop))
+            .context("cannot draw the live table")
     }
 
     /// Takes the keys that were pressed since, without waiting.
@@ -92,15 +95,5 @@ impl Tui {
             }
         }
         Ok(Action::Nothing)
-    }
-}
-
-impl Drop for Tui {
-    fn drop(&mut self) {
-        // The panic hook has restored it already; once more would move the cursor into the message.
-        if !std::thread::panicking() {
-            // Nobody is left to tell.
-            let _ = ratatui::try_restore();
-        }
     }
 }

@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use std::ops::Range;
 use std::time::Duration;
 use tracer_core::alert::{Alert, AlertState};
-use tracer_core::escape::printable;
+use tracer_core::escape::{cut, printable};
 use tracer_core::limits;
 use unicode_width::UnicodeWidthStr;
 
@@ -54,7 +54,7 @@ pub(super) fn wrapped(sentence: &str, width: usize, most: usize) -> Vec<String> 
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.into_iter().map(|line| printable(&line, width)).collect()
+    lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
 /// One alert: when, what it does, which call, what was found.
@@ -71,9 +71,9 @@ pub(super) fn alert(alert: &Alert, width: usize) -> Line<'static> {
         printable(&evidence.from_name, 24),
         printable(&evidence.to_name, 24),
         alert.port,
-        alert.message
+        printable(&alert.message, 200)
     );
-    Line::styled(printable(&text, width), style)
+    Line::styled(cut(&text, width), style)
 }
 
 /// The keys, what is chosen, which of the rows are seen, and what `~` means.
@@ -115,9 +115,9 @@ fn fitted(parts: Vec<(String, Style)>, width: usize) -> Line<'static> {
             line.push_span(GAP);
         }
         let room = width.saturating_sub(line.width());
-        let cut = text.width() > room;
-        line.push_span(Span::styled(printable(&text, room), style));
-        if cut {
+        let too_wide = text.width() > room;
+        line.push_span(Span::styled(cut(&text, room), style));
+        if too_wide {
             break;
         }
     }

@@ -4,7 +4,7 @@
 //! cut, they are shown or their column is not. Memory: none but the widths.
 
 use super::row::Row;
-use tracer_core::escape::printable;
+use tracer_core::escape::cut;
 use unicode_width::UnicodeWidthStr;
 
 /// Title and least width of the figures, PORT to OPEN. Fixed, so that a live table does not tremble.
@@ -70,7 +70,7 @@ impl Fit {
     /// The titles.
     pub(crate) fn heading(&self) -> String {
         let titles = FIGURES.map(|(title, _)| title);
-        self.join(printable("CALL", self.call), &titles, "STATE")
+        self.join(cut("CALL", self.call), &titles, "STATE")
     }
 
     /// One call.
@@ -91,7 +91,7 @@ impl Fit {
         if self.state > 0 {
             let end = line.width() + GAP;
             pad(&mut line, end);
-            line.push_str(&printable(state, self.state));
+            line.push_str(&cut(state, self.state));
         }
         line.truncate(line.trim_end().len());
         line
@@ -103,9 +103,8 @@ fn ends(client: &str, server: &str, width: usize) -> String {
     let room = width.saturating_sub(ARROW.width());
     let half = room / 2;
     let for_client = client.width().min(room.saturating_sub(server.width()).max(half));
-    let text =
-        format!("{}{ARROW}{}", printable(client, for_client), printable(server, room.saturating_sub(for_client)),);
-    printable(&text, width)
+    let text = format!("{}{ARROW}{}", cut(client, for_client), cut(server, room.saturating_sub(for_client)));
+    cut(&text, width)
 }
 
 fn pad(line: &mut String, width: usize) {
