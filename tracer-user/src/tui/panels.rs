@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::time::Duration;
 use tracer_core::alert::{Alert, AlertState};
 use tracer_core::escape::{cut, printable};
+use tracer_core::graph::snapshot::CallState;
 use tracer_core::limits;
 use unicode_width::UnicodeWidthStr;
 
@@ -22,13 +23,15 @@ const GAP: &str = "  ";
 pub(super) fn totals(view: &View<'_>, settings: &Settings, width: usize) -> Line<'static> {
     let graph = view.graph;
     let unexpected = graph.calls.iter().filter(|call| Severity::of(call) == Severity::Unexpected).count();
+    let unjudged = !graph.calls.is_empty() && graph.calls.iter().all(|call| call.state == CallState::Unjudged);
+    let judged = if unjudged { "no baseline".to_owned() } else { format!("{unexpected} unexpected") };
     let alarming = |count: usize| if count > 0 { ALARM } else { Style::new() };
     let mut parts = vec![(format!("tracer on {}", printable(&graph.host, 32)), BOLD)];
     if settings.paused {
         parts.push(("PAUSED".to_owned(), NOTICE.add_modifier(Modifier::REVERSED)));
     }
     parts.extend([
-        (format!("{unexpected} unexpected"), alarming(unexpected)),
+        (judged, alarming(unexpected)),
         (format!("{} firing", counted(view.firing, "alert")), alarming(view.firing)),
         (counted(graph.calls.len(), "call"), Style::new()),
         (counted(graph.services.len(), "service"), Style::new()),

@@ -32,10 +32,22 @@ pub(super) fn run(workspace: &Path) -> Result<Counts> {
             complaints.extend(source(&text).into_iter().map(|complaint| format!("{name}: {complaint}")));
         }
     }
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let file = workspace.join(document);
+        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let missing = named_paths(&text).filter(|path| !workspace.join(path).exists());
+        complaints.extend(missing.map(|path| format!("{document}: there is no {path}")));
+    }
     for complaint in &complaints {
         eprintln!("tidy: {complaint}");
     }
     Ok(if complaints.is_empty() { Counts::PASSED } else { Counts::FAILED })
+}
+
+/// The paths of this workspace that a document names in backticks.
+fn named_paths(text: &str) -> impl Iterator<Item = &str> {
+    let named = text.split('`').skip(1).step_by(2);
+    named.filter(|name| DIRECTION.iter().any(|(package, _)| name.starts_with(&format!("{package}/"))))
 }
 
 /// Every Rust source under a package; build output is not source.
@@ -131,5 +143,11 @@ mod tests {
         for line in ["tracer-user = { path = \"../tracer-user\" }", "tracer-user.workspace = true", "tracer-user={}"] {
             assert_eq!(dependencies(&format!("{manifest}{line}\n"), "tracer-core", allowed).len(), 1, "{line}");
         }
+    }
+
+    #[test]
+    fn the_paths_that_a_document_names_are_found_and_other_code_is_not() {
+        let text = "See `tracer-core/src/lib.rs` and `xtask/src`, run `cargo xtask test`; `tracer-core` is a package.";
+        assert_eq!(named_paths(text).collect::<Vec<_>>(), ["tracer-core/src/lib.rs", "xtask/src"]);
     }
 }
