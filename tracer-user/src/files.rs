@@ -26,6 +26,15 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     result.with_context(|| format!("write {} (what was there before is unchanged)", path.display()))
 }
 
+/// Says early that a file cannot be written because its folder is not there.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => bail!("{}: there is no folder {}", path.display(), folder.display()),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a file whole, refusing what cannot be one of ours.
 pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;

@@ -11,4 +11,4 @@ mod iterate;
 mod offsets;
 mod privilege;
 
-pub(crate) use capture::Capture;
+pub(crate) use capture::{Capture, SiteTotals};

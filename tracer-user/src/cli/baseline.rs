@@ -73,6 +73,7 @@ impl Baseline {
 
 impl Learn {
     fn run(self) -> Result<ExitCode> {
+        files::check_folder(&self.file)?;
         let stop = Stop::on_signals()?;
         let (source, length): (Box<dyn Source>, _) = match &self.tape {
             Some(tape) => (Box::new(Tape::open(tape)?.0), None),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: needs no privilege. Memory: the engine's.
 
+use super::options::ExportFile;
 use crate::console;
-use crate::files;
 use crate::run::Observation;
 use crate::source::tape::Tape;
 use crate::stop::Stop;
@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tracer_core::Engine;
 use tracer_core::engine::Config;
-use tracer_core::export::Format;
 
 /// Write the graph of a tape to files (needs no root)
 #[derive(Args, Debug)]
@@ -23,22 +22,20 @@ pub(super) struct Export {
     from: PathBuf,
 
     /// The files to write; the ending picks the format: .dot .mmd .json
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
+    #[arg(required = true, value_parser = ExportFile::parse)]
+    files: Vec<ExportFile>,
 }
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let formats = self.files.iter().map(|path| Ok((path, Format::from_path(path)?))).collect::<Result<Vec<_>>>()?;
+        self.files.iter().try_for_each(ExportFile::check)?;
         let (tape, header) = Tape::open(&self.from)?;
         let stop = Stop::on_signals()?;
         let engine = Engine::new(Config { window: header.window, ..Config::default() });
         let source = Box::new(tape);
         let console = console::quiet();
         let graph = Observation { source, engine, recording: None, console, stop: &stop, length: None }.run()?;
-        for (path, format) in formats {
-            files::write_whole(path, format.render(&graph).as_bytes())?;
-        }
+        self.files.iter().try_for_each(|file| file.write(&graph))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracer_core::baseline::Baseline;
 use tracer_core::engine::Config;
-use tracer_core::export::Format;
+use tracer_core::export::{Format, UnknownFormat};
 use tracer_core::graph::snapshot::GraphSnapshot;
 use tracer_core::tape::TapeHeader;
 use tracer_core::time::Span;
@@ -28,8 +28,8 @@ pub(super) struct Options {
     pub(super) baseline: Option<PathBuf>,
 
     /// Write the graph at the end; the ending picks the format: .dot .mmd .json (may be repeated)
-    #[arg(long = "export", value_name = "FILE")]
-    pub(super) exports: Vec<PathBuf>,
+    #[arg(long = "export", value_name = "FILE", value_parser = ExportFile::parse)]
+    exports: Vec<ExportFile>,
 
     /// Record every input to a tape that `tracer replay` reads. It holds command lines: only you can read the file
     #[arg(long, value_name = "TAPE")]
@@ -57,7 +57,31 @@ pub(super) enum OutputKind {
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) config: Config,
-    exports: Vec<(PathBuf, Format)>,
+    exports: Vec<ExportFile>,
+}
+
+/// A file that a graph is to be written to.
+#[derive(Clone, Debug)]
+pub(super) struct ExportFile {
+    path: PathBuf,
+    format: Format,
+}
+
+impl ExportFile {
+    /// Takes a file whose ending names a format.
+    pub(super) fn parse(text: &str) -> Result<Self, UnknownFormat> {
+        let path = PathBuf::from(text);
+        Format::from_path(&path).map(|format| Self { path, format })
+    }
+
+    /// Says early that it cannot be written because its folder is not there.
+    pub(super) fn check(&self) -> Result<()> {
+        files::check_folder(&self.path)
+    }
+
+    pub(super) fn write(&self, graph: &GraphSnapshot) -> Result<()> {
+        files::write_whole(&self.path, self.format.render(graph).as_bytes())
+    }
 }
 
 impl Options {
@@ -71,11 +95,8 @@ impl Options {
             bail!("--window must be at least 100ms");
         }
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
-        let exports = self.exports.iter().map(|path| Ok((path.clone(), Format::from_path(path)?)));
-        Ok(Checked {
-            exports: exports.collect::<Result<_>>()?,
-            config: Config { window, baseline, ..Config::default() },
-        })
+        self.exports.iter().try_for_each(ExportFile::check)?;
+        Ok(Checked { exports: self.exports.clone(), config: Config { window, baseline, ..Config::default() } })
     }
 
     /// Begins the tape that was asked for.
@@ -98,11 +119,7 @@ impl Options {
 impl Checked {
     /// Writes every export; all are tried before the first failure is told.
     pub(super) fn write_exports(&self, graph: &GraphSnapshot) -> Result<()> {
-        let results: Vec<Result<()>> = self
-            .exports
-            .iter()
-            .map(|(path, format)| files::write_whole(path, format.render(graph).as_bytes()))
-            .collect();
+        let results: Vec<Result<()>> = self.exports.iter().map(|file| file.write(graph)).collect();
         results.into_iter().collect()
     }
 }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::run::Observation;
 use crate::source::live::{self, Live};
 use crate::stop::Stop;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,22 +38,29 @@ pub(super) struct Watch {
 #[derive(Args, Debug)]
 pub(super) struct Capture {
     /// Size of the buffer between the kernel and the tracer: KiB, a power of two
-    #[arg(long, value_name = "KIB", default_value_t = 4096)]
+    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_kib)]
     ring_kib: u32,
 
     /// Print what the kernel programs say about themselves
     #[arg(long)]
     kernel_log: bool,
+
+    /// Print at the end what each hook counted
+    #[arg(long)]
+    kernel_counters: bool,
 }
 
 impl Capture {
     /// Loads and attaches the programs.
     pub(super) fn start(&self, stop: &Stop, keys: bool) -> Result<Live> {
-        if !self.ring_kib.is_power_of_two() || !(4..=1 << 20).contains(&self.ring_kib) {
-            bail!("--ring-kib must be a power of two from 4 to 1048576");
-        }
-        Live::start(live::Options { ring: self.ring_kib << 10, kernel_log: self.kernel_log, keys }, stop)
+        let (kernel_log, counters) = (self.kernel_log, self.kernel_counters);
+        Live::start(live::Options { ring: self.ring_kib << 10, kernel_log, keys, counters }, stop)
     }
+}
+
+fn ring_kib(text: &str) -> Result<u32, String> {
+    let size = text.parse().ok().filter(|size: &u32| size.is_power_of_two() && (4..=1 << 20).contains(size));
+    size.ok_or_else(|| "it must be a power of two from 4 to 1048576".to_owned())
 }
 
 impl Watch {

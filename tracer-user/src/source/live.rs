@@ -4,14 +4,15 @@
 //! host the tracer sleeps for up to a second. Memory: the ring.
 
 use super::{Delivery, Source, Turn};
-use crate::bpf::Capture;
-use crate::clock;
+use crate::bpf::{Capture, SiteTotals};
 use crate::facts::procfs;
 use crate::stop::Stop;
+use crate::{clock, console};
 use anyhow::Result;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
+use tracer_common::Site;
 use tracer_core::identity::ProcessKey;
 use tracer_core::input::{Input, ProcessFacts, Start};
 use tracer_core::time::{Moment, Span};
@@ -30,11 +31,16 @@ pub(crate) struct Options {
     pub(crate) kernel_log: bool,
     /// Whether keys end a wait.
     pub(crate) keys: bool,
+    /// Whether to say at the end what each hook counted.
+    pub(crate) counters: bool,
 }
 
 /// The running kernel.
 pub(crate) struct Live {
     capture: Capture,
+    counters: bool,
+    /// Records taken out of the ring.
+    received: u64,
     host: String,
     started: bool,
     /// Whether the last drain found nothing.
@@ -51,7 +57,8 @@ impl Live {
             capture.also_wait_for(std::io::stdin().as_fd())?;
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Self { capture, host, started: false, idle: false, last_snapshot: clock::now() })
+        let counters = options.counters;
+        Ok(Self { capture, counters, received: 0, host, started: false, idle: false, last_snapshot: clock::now() })
     }
 
     fn begin(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
@@ -67,7 +74,9 @@ impl Live {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> u64 {
-        self.capture.drain(|record: &[u8]| each(Delivery::Record(record)))
+        let records = self.capture.drain(|record: &[u8]| each(Delivery::Record(record)));
+        self.received += records;
+        records
     }
 
     fn look_at_all(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
@@ -77,6 +86,21 @@ impl Live {
         Ok(())
     }
 }
+
+/// What each hook counted, a line each; see `tracer_common::counters` for what must add up.
+fn accounts(counters: &[SiteTotals], received: u64) -> String {
+    let mut text = format!("{:<16}", "hook");
+    FIELDS.iter().for_each(|field| text.push_str(&format!("{field:>12}")));
+    for (name, totals) in Site::NAMES.iter().zip(counters) {
+        text.push_str(&format!("\n{name:<16}"));
+        totals.iter().for_each(|total| text.push_str(&format!("{total:>12}")));
+    }
+    text + &format!("\nrecords received {received}")
+}
+
+/// The fields of `SiteCounters`, in their order.
+const FIELDS: [&str; 8] =
+    ["seen", "filtered", "tracked", "map full", "emitted", "submitted", "ring full", "read fault"];
 
 fn tick() -> Turn {
     Turn::Tick(Input::Tick { at: clock::now(), wall: clock::wall() })
@@ -114,6 +138,9 @@ impl Source for Live {
         self.drain(each);
         self.look_at_all(each)?;
         self.drain(each);
+        if self.counters {
+            console::say(&accounts(&self.capture.counters()?, self.received));
+        }
         Ok(tick())
     }
 

@@ -4,6 +4,7 @@
 //! Memory: none to speak of.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+mod accounting;
 mod counting;
 mod demo;
 mod failures;

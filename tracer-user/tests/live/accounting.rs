@@ -1,0 +1,50 @@
+//! The accounts of the hooks add up: nothing is lost without being counted.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::host::{Peer, binary, port};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The rows of `--kernel-counters` by hook: seen, filtered, tracked, map full, emitted, submitted, ring full, read
+/// fault; and how many records were received.
+fn accounts(ring_kib: &str) -> (Vec<(String, Vec<u64>)>, u64) {
+    let port = port();
+    let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
+    let tracer = Command::new(binary())
+        .args(["watch", "--for", "5s", "--output", "json", "--kernel-counters", "--ring-kib", ring_kib])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), "500", "1000"]);
+    client.expect("done");
+    let output = tracer.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let received = said.lines().find_map(|line| line.strip_prefix("records received ")).unwrap();
+    let rows = said.lines().filter(|line| line.ends_with(|last: char| last.is_ascii_digit()));
+    let rows = rows.filter(|line| !line.starts_with("records")).map(|line| {
+        let (name, figures) = line.split_at(16);
+        (name.trim().to_owned(), figures.split_whitespace().map(|figure| figure.parse().unwrap()).collect())
+    });
+    (rows.collect(), received.parse().unwrap())
+}
+
+#[test]
+fn every_event_is_filtered_tracked_or_refused_and_every_record_received_or_lost() {
+    for ring_kib in ["4096", "4"] {
+        let (rows, received) = accounts(ring_kib);
+        assert_eq!(rows.len(), 10, "{rows:?}");
+        for (name, row) in &rows {
+            let [seen, filtered, tracked, map_full, emitted, submitted, ring_full, _] = row[..] else {
+                panic!("{row:?}")
+            };
+            assert_eq!(seen, filtered + tracked + map_full, "{name}: {row:?}");
+            assert_eq!(emitted, submitted + ring_full, "{name}: {row:?}");
+        }
+        let sum = |field: usize| rows.iter().map(|(_, row)| row[field]).sum::<u64>();
+        assert_eq!(sum(5), received, "{rows:?}");
+        assert_eq!(sum(6) > 0, ring_kib == "4", "{rows:?}");
+    }
+}
