@@ -10,6 +10,7 @@ mod demo;
 mod failures;
 mod host;
 mod life;
+mod names;
 mod namespaces;
 mod older;
 mod privileges;
