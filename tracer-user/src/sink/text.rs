@@ -24,7 +24,7 @@ pub(crate) fn line(output: &Output) -> Option<String> {
     tell(output, false)
 }
 
-/// As [`line`], in colours.
+/// As [`line()`], in colours.
 pub(crate) fn coloured_line(output: &Output) -> Option<String> {
     tell(output, true)
 }
