@@ -110,4 +110,6 @@ impl Census {
     pub const CONNECTIONS: u32 = 2;
     /// Finished: all listening ports are known.
     pub const DONE: u32 = 3;
+    /// Finished, and a snapshot reports every socket, changed or not.
+    pub const DONE_REPORT_ALL: u32 = 4;
 }

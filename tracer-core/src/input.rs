@@ -22,6 +22,8 @@ pub enum Input {
     Loss(Loss),
     /// Something does not work, from now on.
     Degraded(Degradation),
+    /// Every open socket has been reported since `began`: one that was not is gone, and the record of its end was lost.
+    Looked { began: Moment },
     /// Time has passed; everything before `at` has been delivered.
     Tick { at: Moment, wall: Wall },
 }

@@ -1,7 +1,8 @@
 //! Every cap of the core, in one place.
 //!
 //! Invariant: no table grows beyond its cap; what is dropped or folded is counted and named in `completeness`.
-//! Memory: with all tables full, about 150 MB; in practice in proportion to open connections and calls.
+//! Memory: in proportion to open connections (less than a KiB each) and calls (some KiB each); some hundred MB with
+//! all tables full.
 
 /// Services; beyond it, the node `other`.
 pub const SERVICES: usize = 4_096;

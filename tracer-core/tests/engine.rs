@@ -164,6 +164,22 @@ fn what_the_ring_lost_is_made_up_for_by_the_next_snapshot_and_called_lost() {
 }
 
 #[test]
+fn a_connection_whose_end_was_lost_is_closed_when_two_looks_do_not_find_it_and_that_is_said() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    run.exchange(&mut connection, TIMING);
+    run.pass(Span::from_seconds(2));
+    for (look, open) in [(1, 1), (2, 0)] {
+        run.give(vec![Input::Looked { began: run.now }]);
+        run.pass(Span::from_millis(200));
+        assert_eq!(run.only_call().open_connections, open, "after look {look}");
+    }
+    let degraded = run.graph().completeness.degraded;
+    assert!(degraded.iter().any(|one| one.name.contains("end was lost") && one.reason == "2 times"), "{degraded:?}");
+    assert_eq!(run.only_call().errors, 0);
+}
+
+#[test]
 fn an_unexpected_call_alerts_once_with_evidence_and_an_expected_one_never() {
     let mut run = Run::new(Some(learned()));
     for process in [client(), sim::process(30), sim::process(30)] {

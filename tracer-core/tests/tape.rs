@@ -91,6 +91,7 @@ fn input() -> impl Strategy<Value = Input> {
             read_fault
         })),
         any::<(String, String)>().prop_map(|(name, reason)| Input::Degraded(Degradation { name, reason })),
+        any::<u64>().prop_map(|began| Input::Looked { began: Moment(began) }),
         any::<(u64, i64)>().prop_map(|(at, wall)| Input::Tick { at: Moment(at), wall: Wall(wall) }),
     ]
 }
@@ -165,18 +166,20 @@ fn one_of_each() -> Vec<Input> {
         Input::Loss(Loss { ring_full: 1, map_full: 2, read_fault: 3 }),
         Input::Degraded(Degradation { name: "n".to_owned(), reason: "r".to_owned() }),
         Input::Tick { at: Moment(5), wall: Wall(6) },
+        Input::Looked { began: Moment(7) },
     ]
 }
 
 #[test]
 fn the_bytes_of_a_tape_of_format_1_do_not_change() {
-    let bodies: [&[u8]; 6] = [
+    let bodies: [&[u8]; 7] = [
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
         &[3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 9, 0, 0, 1, 1, b'e', 0],
         &[4, 1, 2, 3],
         &[5, 1, b'n', 1, b'r'],
         &[6, 5, 12],
+        &[7, 7],
     ];
     let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"header":16,"socket":216},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
     let mut expected = raw_header(1, json);
@@ -238,7 +241,7 @@ fn a_frame_longer_than_the_limit_is_an_error_that_names_its_byte_before_its_byte
     let (inputs, end) = read(&tape, 100);
     assert_eq!(inputs, one_of_each());
     let message = end.unwrap_err().to_string();
-    assert!(message.contains(&format!("at byte {}", ends[6])), "{message}");
+    assert!(message.contains(&format!("at byte {}", ends[one_of_each().len()])), "{message}");
     assert!(message.contains("4294967295 bytes, the most is 65536"), "{message}");
 }
 
@@ -256,7 +259,10 @@ fn a_sound_frame_whose_content_is_not_of_its_kind_is_refused_with_the_reason() {
         let (inputs, end) = read(&tape, 100);
         assert_eq!(inputs, one_of_each());
         let message = end.unwrap_err().to_string();
-        assert!(message.contains(&format!("at byte {}", ends[6])) && message.contains(reason), "{message}");
+        assert!(
+            message.contains(&format!("at byte {}", ends[one_of_each().len()])) && message.contains(reason),
+            "{message}"
+        );
     }
 }
 

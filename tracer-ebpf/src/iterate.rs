@@ -121,7 +121,7 @@ pub fn census(context: *const TaskFile) -> i32 {
     0
 }
 
-/// Reports every socket that changed since the last snapshot.
+/// Reports every socket that changed since the last snapshot, or every one if user space asks for that.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 pub fn snapshot(context: *const StorageElement) -> i32 {
@@ -141,7 +141,12 @@ pub fn snapshot(context: *const StorageElement) -> i32 {
     }
     let digest = digest(state) | 1;
     let in_flight = state.phase == Phase::REQUEST;
-    if state.flags & SocketFlags::CLOSED != 0 || (digest == state.reported && !in_flight) {
+    let all = match CONTROL.get_ptr(0) {
+        // SAFETY: points into the map value.
+        Some(control) => unsafe { (*control).census == Census::DONE_REPORT_ALL },
+        None => false,
+    };
+    if state.flags & SocketFlags::CLOSED != 0 || (digest == state.reported && !in_flight && !all) {
         return 0;
     }
     // SAFETY: `meta` is the iterator's.

@@ -142,7 +142,7 @@ pub(crate) fn infer_role(state: &mut SocketState) {
 pub(crate) fn census_done() -> bool {
     match CONTROL.get_ptr(0) {
         // SAFETY: points into the map value.
-        Some(control) => unsafe { (*control).census == Census::DONE },
+        Some(control) => unsafe { (*control).census >= Census::DONE },
         None => false,
     }
 }

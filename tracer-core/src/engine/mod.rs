@@ -43,6 +43,7 @@ struct Gaps {
     undecodable: u64,
     exchanges_without_times: u64,
     before_start: u64,
+    ends_unseen: u64,
     unresolved: u64,
 }
 
@@ -93,6 +94,7 @@ impl Engine {
             Input::Process(facts) => self.processes.learned(facts),
             Input::Loss(loss) => self.loss = *loss,
             Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
+            Input::Looked { began } => self.gaps.ends_unseen += self.connections.close_unfound(*began),
             Input::Tick { at, wall: _ } => self.tick(*at, out),
         }
     }

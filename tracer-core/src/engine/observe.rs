@@ -76,6 +76,7 @@ impl Engine {
         owner: Option<ProcessKey>,
     ) -> ConnectionId {
         let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return id };
+        end.hear(Moment(record.header.at));
         end.advance(&record.totals);
         end.observe(record);
         if end.owner != owner && owner.is_some() {
@@ -120,6 +121,7 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let both = connection.end(side.other()).is_some() || connection.call.is_none();
         let Some(end) = connection.end_mut(side) else { return };
+        end.hear(Moment(record.header.at));
         end.advance(&record.totals);
         let exchange = &record.exchange;
         if exchange.index <= end.last_exchange {

@@ -39,6 +39,7 @@ impl Engine {
         let mut degraded: Vec<Degradation> = self.degraded.iter().cloned().collect();
         let counted = [
             ("records could not be decoded", self.gaps.undecodable),
+            ("sockets whose end was lost; what they did last may be missing", self.gaps.ends_unseen),
             ("sockets without state (map full)", self.loss.map_full),
             ("fields that could not be read", self.loss.read_fault),
             ("connections beyond the cap were not followed", self.connections.dropped),

@@ -61,6 +61,10 @@ pub struct End {
     /// Exchanges whose times came.
     pub timed: u64,
     pub closing: Option<Closing>,
+    /// When it was last heard of.
+    pub heard: Moment,
+    /// Whole looks at all sockets in a row that did not find it.
+    pub unfound: u8,
 }
 
 impl End {
@@ -79,7 +83,25 @@ impl End {
             last_exchange: 0,
             timed: 0,
             closing: None,
+            heard: Moment(record.header.at),
+            unfound: 0,
         }
+    }
+
+    /// It has been heard of.
+    pub fn hear(&mut self, at: Moment) {
+        self.heard = self.heard.max(at);
+        self.unfound = 0;
+    }
+
+    /// Notes that a look at all sockets since `began` is over. Says whether the socket is gone: two looks in a row
+    /// have not found it, since one may pass over a socket while others come and go beside it.
+    pub fn missed(&mut self, began: Moment) -> bool {
+        if self.closing.is_some() || self.heard >= began {
+            return false;
+        }
+        self.unfound = self.unfound.saturating_add(1);
+        self.unfound >= 2
     }
 
     /// Brings the totals up to date. Totals that are lower come from a record that was overtaken: ignored.

@@ -4,7 +4,7 @@
 //! address means something only inside a network namespace, only within the same one.
 //! Memory: `limits::CONNECTIONS`; beyond it new connections are not followed, and counted.
 
-use super::{Connection, End, Pairing, Side};
+use super::{Closing, Connection, End, Pairing, Side};
 use crate::identity::Endpoint;
 use crate::limits;
 use crate::time::{Moment, Span};
@@ -52,6 +52,22 @@ impl Connections {
     /// Every connection.
     pub fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.slab.iter().map(|(_, connection)| connection)
+    }
+
+    /// A look at all sockets since `began` is over: ends whose sockets are gone are closed. Returns how many.
+    pub fn close_unfound(&mut self, began: Moment) -> u64 {
+        let mut closed = 0;
+        for (id, connection) in &mut self.slab {
+            for end in [&mut connection.client, &mut connection.server].into_iter().flatten() {
+                if end.missed(began) {
+                    end.closing = Some(Closing { error: 0, flags: end.flags, unanswered: 0, waited: Span::ZERO });
+                    end.in_flight_since = None;
+                    closed += 1;
+                    self.attention.push(id);
+                }
+            }
+        }
+        closed
     }
 
     /// Adds a socket as one end of a connection, joined to its other end if that is known. `None` beyond the cap.

@@ -77,6 +77,7 @@ mod kind {
     pub(super) const LOSS: u8 = 4;
     pub(super) const DEGRADED: u8 = 5;
     pub(super) const TICK: u8 = 6;
+    pub(super) const LOOKED: u8 = 7;
 }
 
 /// Appends the body for `input`.
@@ -92,6 +93,7 @@ pub(super) fn encode(input: &Input, out: &mut Vec<u8>) -> Result<(), TapeError> 
         Input::Loss(loss) => encode_payload(kind::LOSS, loss, out),
         Input::Degraded(degradation) => encode_payload(kind::DEGRADED, degradation, out),
         Input::Tick { at, wall } => encode_payload(kind::TICK, &(at, wall), out),
+        Input::Looked { began } => encode_payload(kind::LOOKED, began, out),
     }
 }
 
@@ -105,6 +107,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Input, String> {
         kind::LOSS => decode_payload(payload).map(Input::Loss),
         kind::DEGRADED => decode_payload(payload).map(Input::Degraded),
         kind::TICK => decode_payload(payload).map(|(at, wall)| Input::Tick { at, wall }),
+        kind::LOOKED => decode_payload(payload).map(|began| Input::Looked { began }),
         _ => Err(format!("a frame of the unknown kind {kind}")),
     }
 }

@@ -128,8 +128,10 @@ impl Capture {
         Ok(())
     }
 
-    /// Reports every socket that changed since the last snapshot or has a request in flight.
-    pub(crate) fn snapshot(&self, each: impl FnMut(&[u8])) -> Result<()> {
+    /// Reports every socket that changed since the last snapshot or has a request in flight; with `all` every one.
+    pub(crate) fn snapshot(&mut self, all: bool, each: impl FnMut(&[u8])) -> Result<()> {
+        let census = if all { Census::DONE_REPORT_ALL } else { Census::DONE };
+        self.control.set(0, [Reader::ON_TIMER, census], 0)?;
         self.snapshot.run(size_of::<SocketRecord>(), each)
     }
 

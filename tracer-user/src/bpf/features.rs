@@ -40,7 +40,7 @@ pub(crate) fn checks() -> Vec<Check> {
             let mut sockets = 0_u64;
             let census = capture.census(&mut |_: &[u8]| sockets += 1);
             checks.push(check("census of open sockets", true, census.map(|()| format!("{sockets} TCP sockets"))));
-            let snapshot = capture.snapshot(&mut |_: &[u8]| {});
+            let snapshot = capture.snapshot(true, |_: &[u8]| {});
             checks.push(check("snapshot of tracked sockets", true, snapshot.map(|()| "works".to_owned())));
         }
         Err(error) => checks.push(check("programs", true, Err(error))),

@@ -22,6 +22,9 @@ const DRAIN_EVERY: Duration = Duration::from_millis(100);
 /// Between two looks at all sockets, and the longest sleep.
 const SNAPSHOT_EVERY: Span = Span::from_seconds(1);
 
+/// Looks at every socket after records were lost: those that say a connection ended may be among them.
+const LOOKS_AFTER_LOSS: u32 = 3;
+
 /// How to capture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
@@ -46,6 +49,10 @@ pub(crate) struct Live {
     /// Whether the last drain found nothing.
     idle: bool,
     last_snapshot: Moment,
+    /// Records lost when it was looked last.
+    lost: u64,
+    /// How many of the next looks take in every socket, changed or not.
+    whole_looks: u32,
 }
 
 impl Live {
@@ -58,7 +65,17 @@ impl Live {
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let counters = options.counters;
-        Ok(Self { capture, counters, received: 0, host, started: false, idle: false, last_snapshot: clock::now() })
+        Ok(Self {
+            capture,
+            counters,
+            received: 0,
+            host,
+            started: false,
+            idle: false,
+            last_snapshot: clock::now(),
+            lost: 0,
+            whole_looks: 0,
+        })
     }
 
     fn begin(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
@@ -79,13 +96,45 @@ impl Live {
         records
     }
 
-    fn look_at_all(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
-        self.last_snapshot = clock::now();
-        self.capture.snapshot(|record: &[u8]| each(Delivery::Record(record)))?;
-        each(Delivery::Input(Input::Loss(self.capture.loss()?)));
-        Ok(())
+    /// Looks at all sockets, then takes what has come in the meantime; returns how many records that were.
+    fn look(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
+        let began = clock::now();
+        self.last_snapshot = began;
+        let loss = self.capture.loss()?;
+        if loss.ring_full != self.lost {
+            self.lost = loss.ring_full;
+            self.whole_looks = LOOKS_AFTER_LOSS;
+        }
+        let whole = self.whole_looks > 0;
+        self.whole_looks = self.whole_looks.saturating_sub(1);
+        self.capture.snapshot(whole, |record: &[u8]| each(Delivery::Record(record)))?;
+        each(Delivery::Input(Input::Loss(loss)));
+        let records = self.drain(each);
+        if whole {
+            each(Delivery::Input(Input::Looked { began }));
+        }
+        Ok(records)
     }
 }
+
+impl Live {
+    /// The counters at a moment at which every record that they count has been taken, if the host allows for one.
+    fn settled_counters(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Vec<SiteTotals>> {
+        let mut counters = self.capture.counters()?;
+        for _ in 0..TRIES {
+            self.drain(each);
+            let now = self.capture.counters()?;
+            if now == counters {
+                break;
+            }
+            counters = now;
+        }
+        Ok(counters)
+    }
+}
+
+/// How often to try for a moment at which nothing happens.
+const TRIES: usize = 1000;
 
 /// What each hook counted, a line each; see `tracer_common::counters` for what must add up.
 fn accounts(counters: &[SiteTotals], received: u64) -> String {
@@ -126,8 +175,7 @@ impl Source for Live {
         }
         records += self.drain(each);
         if clock::now().since(self.last_snapshot) >= SNAPSHOT_EVERY {
-            self.look_at_all(each)?;
-            records += self.drain(each);
+            records += self.look(each)?;
         }
         self.idle = records == 0;
         self.capture.log();
@@ -136,10 +184,10 @@ impl Source for Live {
 
     fn finish(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         self.drain(each);
-        self.look_at_all(each)?;
-        self.drain(each);
+        self.look(each)?;
         if self.counters {
-            console::say(&accounts(&self.capture.counters()?, self.received));
+            let counters = self.settled_counters(each)?;
+            console::say(&accounts(&counters, self.received));
         }
         Ok(tick())
     }

@@ -68,3 +68,21 @@ fn a_tiny_ring_loses_detail_and_says_so_but_open_connections_keep_exact_counts()
     assert!(graph.0["completeness"]["records_lost"].as_u64().unwrap() > 0);
     assert!(call["latency_ms"]["samples"].as_u64().unwrap() < 20_000);
 }
+
+#[test]
+fn connections_whose_end_is_lost_do_not_stay_open_and_the_loss_is_said() {
+    let folder = Folder::new("ends");
+    let port = port();
+    let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
+    let tracer = Tracer::watch(&folder, &["--ring-kib", "4"]);
+    let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), "3000", "2000"]);
+    client.expect("done");
+    // Three looks at all sockets follow a loss, one a second.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let graph = tracer.finish();
+    assert!(graph.0["completeness"]["records_lost"].as_u64().unwrap() > 0);
+    for call in graph.calls(port) {
+        assert_eq!((&call["open_connections"], &call["in_flight"]), (&0.into(), &0.into()), "{call:#}");
+        assert!(!call["anomalies"].to_string().contains("stalled"), "{call:#}");
+    }
+}
