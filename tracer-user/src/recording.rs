@@ -7,7 +7,7 @@ use crate::source::Delivery;
 use anyhow::{Context as _, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tracer_core::Input;
 use tracer_core::tape::{TapeHeader, Writer};
@@ -33,6 +33,11 @@ impl Recording {
             .mode(0o600)
             .open(path)
             .with_context(|| format!("begin the tape {}", path.display()))?;
+        // A file that was there keeps its mode otherwise. What has none (a pipe) is the owner's own affair.
+        if path.is_file() {
+            let private = std::fs::Permissions::from_mode(0o600);
+            file.set_permissions(private).with_context(|| format!("make {} private", path.display()))?;
+        }
         let buffer = Writer::header(header)?;
         Ok(Self { path: path.to_owned(), file, buffer, failed: None })
     }
@@ -68,5 +73,22 @@ impl Recording {
         }
         self.flush()?;
         self.file.sync_all().with_context(|| format!("write {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_core::time::{Span, Wall};
+
+    #[test]
+    fn a_tape_is_private_even_where_a_public_file_was() {
+        let path = std::env::temp_dir().join(format!("tracer-recording-{}", std::process::id()));
+        std::fs::write(&path, "public").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let header = TapeHeader::new("0", "host", "kernel", Span::from_seconds(1), Wall(0));
+        Recording::begin(&path, &header).unwrap().finish().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_file(path).unwrap();
     }
 }

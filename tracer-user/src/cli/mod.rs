@@ -1,6 +1,6 @@
 //! The command line: one file for each subcommand.
 //!
-//! Invariant: exit codes are those of the contract: 0 done, 1 deviations found, 2 could not run, 64 wrong usage.
+//! Invariant: exit codes are those of the contract: 0 done, 2 could not run, 64 wrong usage.
 //! Memory: the arguments.
 
 mod baseline;

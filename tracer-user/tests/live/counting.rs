@@ -2,7 +2,7 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
-use crate::host::{Folder, Peer, Tracer, port};
+use crate::host::{Folder, Peer, Tracer, port, signal};
 
 /// 200 connections a second for 10 s on each of three kinds of address.
 #[test]
@@ -60,7 +60,10 @@ fn a_tiny_ring_loses_detail_and_says_so_but_open_connections_keep_exact_counts()
     let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
     let mut client = Peer::start("client.py", &["patient", "127.0.0.1", &port.to_string(), "20000"]);
     let tracer = Tracer::watch(&folder, &["--ring-kib", "4"]);
+    // A tracer that stands still reads nothing, so the ring overflows on any machine.
+    signal(tracer.pid(), "STOP");
     client.go_on();
+    signal(tracer.pid(), "CONT");
     let graph = tracer.finish();
     let call = graph.only_call("client.py", "server.py", port);
     assert_eq!(call["requests"], 20_000, "{call:#}");
@@ -76,7 +79,11 @@ fn connections_whose_end_is_lost_do_not_stay_open_and_the_loss_is_said() {
     let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
     let tracer = Tracer::watch(&folder, &["--ring-kib", "4"]);
     let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), "3000", "2000"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // A tracer that stands still reads nothing, so the ends of the rest are lost on any machine.
+    signal(tracer.pid(), "STOP");
     client.expect("done");
+    signal(tracer.pid(), "CONT");
     // Three looks at all sockets follow a loss, one a second.
     std::thread::sleep(std::time::Duration::from_secs(5));
     let graph = tracer.finish();

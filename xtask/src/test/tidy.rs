@@ -32,7 +32,7 @@ pub(super) fn run(workspace: &Path) -> Result<Counts> {
             complaints.extend(source(&text).into_iter().map(|complaint| format!("{name}: {complaint}")));
         }
     }
-    for document in ["README.md", "ARCHITECTURE.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let file = workspace.join(document);
         let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         let missing = named_paths(&text).filter(|path| !workspace.join(path).exists());
