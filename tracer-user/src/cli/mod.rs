@@ -51,7 +51,10 @@ pub(crate) fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(code) => code,
         Err(error) => {
-            console::say(&format!("tracer: {error:#}"));
+            // One line, whatever the kernel's verifier had to say.
+            let reason = format!("{error:#}");
+            let lines: Vec<&str> = reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            console::say(&format!("tracer: {}", lines.join(" ")));
             ExitCode::from(COULD_NOT_RUN)
         }
     }

@@ -67,3 +67,35 @@ fn the_doctor_tries_every_hook_here() {
         assert!(said.lines().any(|line| line.starts_with("ok") && line.contains(hook)), "{said}");
     }
 }
+
+/// A system call that the kernel refuses stands for a kernel that lacks what it asks for.
+#[test]
+fn whatever_the_kernel_refuses_is_named_in_one_line_or_as_a_degradation() {
+    let folder = crate::host::Folder::new("refused");
+    let graph = folder.file("graph.json");
+    let mut degraded = Vec::new();
+    for nth in (1..=51).step_by(2) {
+        let _ = std::fs::remove_file(&graph);
+        let output = Command::new("strace")
+            .args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=bpf"])
+            .args(["-e", &format!("inject=bpf:error=EINVAL:when={nth}")])
+            .arg(binary())
+            .args(["watch", "--for", "100ms", "--output", "json", "--export", graph.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let complaints = said.lines().filter(|line| line.starts_with("tracer: ")).count();
+        match output.status.code() {
+            Some(0) => {
+                let graph = crate::host::Graph::read(&graph);
+                let names = graph.0["completeness"]["degraded"].as_array().unwrap().iter();
+                degraded.extend(names.map(|one| one["name"].as_str().unwrap().to_owned()));
+            }
+            Some(2) => assert_eq!((complaints, said.lines().count() <= 2), (1, true), "{nth}: {said}"),
+            other => panic!("{nth}: {other:?} {said}"),
+        }
+    }
+    for hook in ["sched_process_exec", "tcp_receive_reset", "tcp_send_reset", "tcp_retransmit_skb"] {
+        assert!(degraded.iter().any(|name| name.contains(hook)), "{hook}: {degraded:?}");
+    }
+}

@@ -32,6 +32,7 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("bpftool"), &["bpftool"]),
     (Need::Program("ip"), &["iproute2"]),
     (Need::Program("curl"), &["curl"]),
+    (Need::Program("strace"), &["strace"]),
     (Need::Program("unshare"), &["util-linux"]),
     (Need::Program("setpriv"), &["util-linux"]),
     (Need::Program("capsh"), &["libcap2-bin"]),
