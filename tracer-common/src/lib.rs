@@ -16,4 +16,4 @@ pub mod socket;
 pub use counters::{Counters, Site, SiteCounters};
 pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings};
 pub use record::{ExchangeRecord, ExecRecord, Header, RecordKind, SocketCause, SocketRecord};
-pub use socket::{Exchange, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, Tuple};
+pub use socket::{Exchange, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, TransportKind, Tuple};

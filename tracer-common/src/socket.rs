@@ -100,6 +100,18 @@ impl Role {
     pub const LISTENER: u8 = 3;
 }
 
+/// What kind of socket it is.
+#[derive(Debug)]
+pub struct TransportKind;
+
+impl TransportKind {
+    pub const TCP: u8 = 0;
+    pub const UDP: u8 = 1;
+    pub const UNIX_STREAM: u8 = 2;
+    pub const UNIX_DATAGRAM: u8 = 3;
+    pub const UNIX_SEQPACKET: u8 = 4;
+}
+
 /// Where a socket stands in its current exchange.
 #[derive(Debug)]
 pub struct Phase;

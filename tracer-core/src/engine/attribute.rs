@@ -6,7 +6,7 @@
 use super::Engine;
 use crate::exchange::{Connection, ConnectionId, Side, connection, connections::GRACE};
 use crate::graph::{Open, ServiceId, ServiceName};
-use crate::identity::{Endpoint, ProcessKey};
+use crate::identity::{Endpoint, ProcessKey, Transport};
 use crate::input::Output;
 
 /// A service, or that it is not known yet.
@@ -74,7 +74,7 @@ impl Engine {
         let processes = [&from, &to].map(|found| if let Found::Process(key) = found { Some(*key) } else { None });
         let [client, server] = processes;
         let (from, to) = (self.service(from), self.service(to));
-        let (call, new) = self.graph.call(from, to, port, opened);
+        let (call, new) = self.graph.call((from, to), Transport::Tcp, port.into(), opened);
         if let Some(node) = self.graph.get_mut(call) {
             node.client = client.or(node.client);
             node.server = server.or(node.server);
