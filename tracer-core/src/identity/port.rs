@@ -18,6 +18,9 @@ pub enum Port {
 }
 
 impl Port {
+    /// That of a pair of sockets without a name.
+    pub const UNNAMED: Self = Self::Path(String::new());
+
     /// The port that a Unix socket's name stands for. An abstract name begins with a NUL byte (unix(7)).
     #[must_use]
     pub fn of_path(name: &[u8]) -> Self {

@@ -4,11 +4,14 @@
 //! kernel removes them when this process ends in whatever way. Memory: the ring, mapped once.
 #![allow(unsafe_code, reason = "system calls that no library offers; each with its reason")]
 
+mod addresses;
 mod capture;
 pub(crate) mod features;
 mod hooks;
 mod iterate;
 mod offsets;
 mod privilege;
+mod settings;
+mod spill;
 
 pub(crate) use capture::{Capture, SiteTotals};
