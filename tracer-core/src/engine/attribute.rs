@@ -41,7 +41,7 @@ impl Engine {
             self.tell_unpaired(id);
         }
         if over && late {
-            self.connections.remove(id);
+            self.forget(id);
         } else if !late {
             self.connections.attend(id);
         }
@@ -196,6 +196,12 @@ impl Engine {
         connection.pairing.flush().for_each(|sample| call.record(&sample));
     }
 
+    /// Forgets a connection, but not what was lost of it.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.gaps.exchanges_without_times += self.connections.get(id).map_or(0, Connection::without_times);
+        self.connections.remove(id);
+    }
+
     /// Judges how a connection ended, once.
     pub(super) fn conclude(&mut self, id: ConnectionId) {
         self.count(id);
@@ -205,7 +211,6 @@ impl Engine {
         let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
         let errors = connection::errors(side, end, &closing, call.has_answers());
         call.fail(&errors, end.was_established());
-        self.gaps.exchanges_without_times += end.totals.responses.saturating_sub(end.timed);
         connection.judged = true;
     }
 }

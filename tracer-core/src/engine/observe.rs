@@ -61,7 +61,7 @@ impl Engine {
             }
             self.conclude(id);
             self.tell_unpaired(id);
-            self.connections.remove(id);
+            self.forget(id);
         }
         if record.cause == SocketCause::CLOSED && record.flags & SocketFlags::CLOSED != 0 {
             // Told before and forgotten since: its owner has read what was left.
@@ -138,6 +138,7 @@ impl Engine {
             return;
         }
         end.last_exchange = exchange.index;
+        end.untold = false;
         end.in_flight_since = None;
         let timed = exchange.request_first != 0
             && exchange.response_first >= exchange.request_first

@@ -70,6 +70,8 @@ pub struct End {
     pub last_exchange: u64,
     /// Exchanges whose times came.
     pub timed: u64,
+    /// Its current exchange has an answer and has not been told yet.
+    pub untold: bool,
     pub closing: Option<Closing>,
     /// When it was last heard of.
     pub heard: Moment,
@@ -97,6 +99,7 @@ impl End {
             in_flight_since: None,
             last_exchange: 0,
             timed: 0,
+            untold: false,
             closing: None,
             heard: Moment(record.header.at),
             unfound: 0,
@@ -137,6 +140,7 @@ impl End {
         self.flags = record.flags;
         self.local.port = record.tuple.local_port;
         self.sequences = self.sequences.or(sequences(record));
+        self.untold = record.phase == Phase::RESPONSE;
         let waiting = record.phase == Phase::REQUEST && record.request_first != 0;
         self.in_flight_since = waiting.then_some(Moment(record.request_first));
     }
@@ -201,6 +205,13 @@ impl Connection {
     pub fn telling(&self) -> Option<(Side, &End)> {
         let first = self.counted.unwrap_or(Side::Client);
         [first, first.other()].into_iter().find_map(|side| Some((side, self.end(side)?)))
+    }
+
+    /// Exchanges that were counted and whose times will not come any more: as the client had them, if it is known.
+    #[must_use]
+    pub fn without_times(&self) -> u64 {
+        let end = self.client.as_ref().or(self.server.as_ref()).filter(|_| self.call.is_some());
+        end.map_or(0, |end| end.totals.responses.saturating_sub(end.timed + u64::from(end.untold)))
     }
 
     /// Whether every known end is closed.
