@@ -28,6 +28,8 @@ macro_rules! arguments {
     };
 }
 arguments!(second: call_second, fifth: call_fifth, sixth: call_sixth,);
+#[cfg(feature = "system-calls")]
+arguments!(first: call_first, third: call_third, fourth: call_fourth,);
 
 impl Call {
     /// The running call; `None` in a 32-bit task.

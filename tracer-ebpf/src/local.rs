@@ -63,6 +63,7 @@ pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
         }
     };
     tally.tracked();
+    meet(flow, ends.peer);
     flow::own(&key, flow, at, tally);
     exchange::message_sent(&mut flow.socket, length as u32, at, tally);
 }
@@ -105,12 +106,13 @@ fn end_of_stream(key: &FlowKey, socket: Object, at: u64, tally: Tally) {
     tally.tracked();
     flow::own(key, flow, at, tally);
     let peer = Ends::of(socket).peer;
+    meet(flow, peer);
     // SAFETY: the peer is kept by this socket.
     if peer.is_null() || unsafe { load::<u64>(peer, offset!(sock_flags)) } & SOCK_DEAD == 0 {
         return;
     }
     flow.socket.flags |= SocketFlags::PEER_CLOSED_FIRST;
-    let peer_key = flow::key(peer);
+    let peer_key = FlowKey { cookie: flow.socket.peer_cookie, ..*key };
     if let Some(peer_flow) = flow::find(&peer_key) {
         flow::end(&peer_key, peer_flow, at, tally);
     }
@@ -144,6 +146,14 @@ impl Ends {
             }
         }
         ends
+    }
+}
+
+/// Notes who the peer is, once it can be named: a socket that is not accepted yet has no name on the plane of system calls.
+#[inline(always)]
+fn meet(flow: &mut FlowState, peer: Object) {
+    if flow.socket.peer_cookie == 0 && flow.socket.role != Role::LISTENER {
+        flow.socket.peer_cookie = kernel::cookie(peer);
     }
 }
 

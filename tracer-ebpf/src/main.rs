@@ -23,6 +23,8 @@ mod local;
 mod maps;
 mod process;
 mod socket;
+#[cfg(feature = "system-calls")]
+mod system_call;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

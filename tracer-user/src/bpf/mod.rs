@@ -10,8 +10,10 @@ pub(crate) mod features;
 mod hooks;
 mod iterate;
 mod offsets;
+mod plane;
 mod privilege;
 mod settings;
 mod spill;
 
 pub(crate) use capture::{Capture, SiteTotals};
+pub(crate) use plane::PlaneChoice;

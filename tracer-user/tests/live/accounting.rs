@@ -2,7 +2,7 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
-use crate::host::{Peer, binary, port, signal};
+use crate::host::{Peer, binary, plane, port, signal};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ fn accounts(ring_kib: &str) -> (Vec<(String, Vec<u64>)>, u64) {
     let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
     let tracer = Command::new(binary())
         .args(["watch", "--for", "5s", "--output", "json", "--kernel-counters", "--ring-kib", ring_kib])
+        .args(plane())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

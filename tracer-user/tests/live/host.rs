@@ -131,6 +131,7 @@ impl Tracer {
         let graph = folder.file("graph.json");
         let mut child = Command::new(binary())
             .args(["watch", "--output", "json", "--export", graph.to_str().unwrap()])
+            .args(plane())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -189,6 +190,11 @@ impl Drop for Tracer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The plane that the tests are run on, if one is asked for.
+pub(crate) fn plane() -> Vec<String> {
+    std::env::var("TRACER_LIVE_PLANE").map_or_else(|_| Vec::new(), |plane| vec!["--plane".to_owned(), plane])
 }
 
 /// The `tracer` binary under test.
