@@ -8,13 +8,15 @@
 use crate::emit::{Tally, now, tally};
 use crate::kernel::{self, Object, load, offset};
 use crate::maps::{self, ADDRESSES, Address};
-use crate::{exchange, flow, socket};
+use crate::{answer, exchange, flow, socket};
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr, programs::SockAddrContext};
 use tracer_common::socket::FLOW_MARK;
 use tracer_common::{FlowKey, FlowState, Role, Site, SocketFlags, TransportKind};
 
+/// The port of name servers (RFC 1035 §4.2).
+const DNS: u16 = 53;
 /// `SOCK_BINDPORT_LOCK` (`include/net/sock.h`): the port was chosen by the program, not by the kernel.
 const PORT_WAS_CHOSEN: u8 = 8;
 
@@ -111,6 +113,7 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
 #[inline(always)]
 pub(crate) fn received(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, false, tally) else { return };
+    answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
 }
 
@@ -170,6 +173,9 @@ pub(crate) fn begin(
     let (local, remote) = (state.tuple.local_port, state.tuple.remote_port);
     let answers = local < socket::EPHEMERAL && remote >= socket::EPHEMERAL;
     state.role = if is_bound(socket) && (!sends || answers) { Role::SERVER } else { Role::CLIENT };
+    if state.role == Role::CLIENT && remote == DNS {
+        state.flags |= SocketFlags::RESOLVES_NAMES;
+    }
     if sends == (state.role == Role::SERVER) {
         state.flags |= SocketFlags::PREEXISTING;
     }

@@ -8,7 +8,7 @@
 use crate::call::Call;
 use crate::emit::{Tally, now};
 use crate::kernel::{self, Object, follow, load, offset};
-use crate::{exchange, flow};
+use crate::{answer, exchange, flow};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::socket::PATH_LENGTH;
 use tracer_common::{FlowKey, FlowState, Role, SocketFlags, TransportKind};
@@ -96,6 +96,7 @@ pub(crate) fn received(socket: Object, transport: u8, length: i32, tally: Tally)
     };
     tally.tracked();
     flow::own(&key, flow, at, tally);
+    answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
 }
 
@@ -190,6 +191,9 @@ pub(crate) fn connected(
     };
     flow.socket.role = if client { Role::CLIENT } else { Role::SERVER };
     flow.path_length = take_name(&mut flow.path, if client { ends.peer_name } else { ends.own_name });
+    if client && answer::is_resolver(&flow.path) {
+        flow.socket.flags |= SocketFlags::RESOLVES_NAMES;
+    }
     Some(flow)
 }
 

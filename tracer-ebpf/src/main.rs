@@ -10,6 +10,7 @@
 // The atomic additions of `exchange` need assembly for this target.
 #![feature(asm_experimental_arch)]
 
+mod answer;
 mod call;
 mod datagram;
 mod emit;

@@ -2,14 +2,14 @@
 //!
 //! Invariant: no map is keyed by a file descriptor or by a pid alone. Memory: as stated at each map.
 
+#[cfg(not(feature = "system-calls"))]
+use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_update_elem};
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
-#[cfg(not(feature = "system-calls"))]
-use aya_ebpf::btf_maps::SkStorage;
 use core::ffi::c_void;
 use tracer_common::{
     Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, ListenerKey, Settings, SocketState,

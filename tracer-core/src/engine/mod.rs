@@ -115,6 +115,7 @@ impl Engine {
                 self.socket(&record.socket, path.then(|| Port::of_path(name)), out);
             }
             Ok(Record::Exchange(record)) => self.exchange(&record),
+            Ok(Record::Payload(_)) => {}
             Ok(Record::Exec(record)) => {
                 self.processes.executed(&record);
                 self.ask_for(crate::identity::ProcessKey::from_kernel(record.parent), out);
