@@ -6,6 +6,7 @@
 
 mod accounting;
 mod counting;
+mod coverage;
 mod demo;
 mod failures;
 mod host;
