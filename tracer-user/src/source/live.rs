@@ -5,7 +5,7 @@
 
 use super::{Delivery, Source, Turn};
 use crate::bpf::{Capture, PlaneChoice, SiteTotals};
-use crate::facts::procfs;
+use crate::facts::{hosts, procfs};
 use crate::stop::Stop;
 use crate::{clock, console};
 use anyhow::Result;
@@ -84,6 +84,7 @@ impl Live {
         let (at, wall, boottime_ahead) = (clock::now(), clock::wall(), clock::boottime_ahead());
         let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
+        each(Delivery::Input(Input::Hosts(hosts::read())));
         for degradation in std::mem::take(&mut self.capture.degraded) {
             each(Delivery::Input(Input::Degraded(degradation)));
         }

@@ -14,4 +14,5 @@ mod life;
 mod names;
 mod namespaces;
 mod older;
+mod peer_names;
 mod privileges;
