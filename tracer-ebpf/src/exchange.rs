@@ -17,9 +17,15 @@ const TCP_CLOSE_WAIT: u8 = 8;
 /// `length` bytes were sent on a TCP socket.
 #[inline(always)]
 pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
-    add(&mut state.totals.bytes_sent, u64::from(length));
     let sequence = write_sequence(socket);
     let start = sequence.wrapping_sub(length);
+    // A look that found a long send under way has accounted for what had left by then.
+    let accounted = state.sent_sequence.wrapping_sub(start);
+    let mut length = length;
+    if accounted > 0 && accounted <= length && !is_layered(socket) {
+        length -= accounted;
+    }
+    add(&mut state.totals.bytes_sent, u64::from(length));
     state.sent_sequence = sequence;
     let ahead = state.flags & SocketFlags::SEND_AHEAD != 0;
     state.flags &= !SocketFlags::SEND_AHEAD;
@@ -62,9 +68,46 @@ pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at:
     }
 }
 
-/// Accounts for what the owner received past the hooks: `splice(2)` out of a socket, memory-mapped receives.
+/// Accounts for what the owner moved past the hooks: `splice(2)` out of a socket, memory-mapped receives; on the plane of
+/// system calls, everything that `io_uring` does.
 #[inline(always)]
 pub(crate) fn catch_up(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
+    let client = state.role == Role::CLIENT;
+    if client {
+        catch_up_sent(state, socket, at, tally);
+    }
+    catch_up_received(state, socket, at, tally);
+    if !client {
+        catch_up_sent(state, socket, at, tally);
+    }
+}
+
+#[inline(always)]
+fn catch_up_sent(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
+    let (sequence, known) = (write_sequence(socket), state.sent_sequence);
+    let unseen = sequence.wrapping_sub(known);
+    if state.flags & SocketFlags::ESTABLISHED == 0 || !is_gap(unseen) || is_layered(socket) {
+        return;
+    }
+    // SAFETY: `socket` comes from a hook.
+    let tcp_state = unsafe { load::<u8>(socket, offset!(sock_state)) };
+    // The end of the sending side takes a number of its own.
+    let length = if tcp_state == TCP_ESTABLISHED || tcp_state == TCP_CLOSE_WAIT { unseen } else { unseen - 1 };
+    state.sent_sequence = sequence;
+    add(&mut state.totals.bytes_sent, u64::from(length));
+    let waiting = state.phase == Phase::REQUEST;
+    match state.role {
+        Role::CLIENT => request(state, length, known, at, tally),
+        Role::SERVER => response(state, length, at),
+        _ => return,
+    }
+    if waiting == (state.role == Role::SERVER) {
+        state.exchange.flags |= Exchange::UNTIMED;
+    }
+}
+
+#[inline(always)]
+fn catch_up_received(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
     let (sequence, known) = (copied_sequence(socket), state.received_sequence);
     let unseen = sequence.wrapping_sub(known);
     if is_gap(unseen) && !is_layered(socket) {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the results of a task go to standard output, its progress to standard error")]
 
 mod build;
+mod coverage;
 mod demonstrate;
 mod host;
 mod setup;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demonstrate::Options),
     /// Run every check and every test
     Test(test::Options),
+    /// Write or check docs/coverage.md from what the live tests have shown
+    Coverage(coverage::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Watch(options) => watch::run(&options),
         Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
+        Task::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,0 +1,274 @@
+//! docs/coverage.md: which case of capture was shown by a live test, on which kernel and plane.
+//!
+//! Invariant: a cell says what a test has told and nothing else; a case that no test told of is `not run`. The page is made
+//! from the results alone, so equal results are equal pages. Memory: one text for each case and column.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::host;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Write docs/coverage.md; without it, say whether the page agrees with the results
+    #[arg(long)]
+    write: bool,
+}
+
+/// Where the live tests leave what they have shown, relative to the workspace.
+pub(crate) const RESULTS: &str = "target/live-results";
+const PAGE: &str = "docs/coverage.md";
+
+/// A kernel series such as 6.18, an architecture, a plane.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Column {
+    series: (u32, u32),
+    architecture: String,
+    plane: String,
+}
+
+/// What was told, and of what could have been told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Results {
+    /// Ids and titles, in order.
+    cases: Vec<(String, String)>,
+    /// By column and case: `pass`, or `limit: …`.
+    outcomes: BTreeMap<Column, BTreeMap<String, String>>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let results = Results::read(&[host::workspace().join(RESULTS)])?;
+    let page = host::workspace().join(PAGE);
+    if options.write {
+        let kept = fs::read_to_string(&page).map(|text| Results::of_page(&text)).unwrap_or_default();
+        fs::write(&page, results.over(kept).page()).with_context(|| format!("write {}", page.display()))?;
+        eprintln!("written: {PAGE}");
+        return Ok(());
+    }
+    let complaints = results.complaints(&fs::read_to_string(&page).unwrap_or_default());
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", complaints.join("\n"));
+}
+
+/// A folder for results, empty.
+pub(crate) fn clear() -> Result<PathBuf> {
+    let folder = host::workspace().join(RESULTS);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+    Ok(folder)
+}
+
+impl Results {
+    /// Reads what live tests have left in folders.
+    pub(crate) fn read(folders: &[PathBuf]) -> Result<Self> {
+        let mut results = Self::default();
+        for folder in folders {
+            results.add(folder)?;
+        }
+        Ok(results)
+    }
+
+    fn add(&mut self, folder: &Path) -> Result<()> {
+        let table = folder.join("cases.json");
+        let text = fs::read(&table).with_context(|| format!("{}: run `cargo xtask test` first", table.display()))?;
+        let cases: Vec<serde_json::Value> = serde_json::from_slice(&text)?;
+        let field = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        self.cases = cases.iter().map(|case| (field(case, "case"), field(case, "title"))).collect();
+        for line in fs::read_to_string(folder.join("results.jsonl")).unwrap_or_default().lines() {
+            let told: serde_json::Value = serde_json::from_str(line)?;
+            let series = series(&field(&told, "kernel")).with_context(|| format!("a result of no kernel: {line}"))?;
+            let column = Column { series, architecture: field(&told, "arch"), plane: field(&told, "plane") };
+            self.outcomes.entry(column).or_default().insert(field(&told, "case"), field(&told, "outcome"));
+        }
+        Ok(())
+    }
+
+    /// These results, and for columns that they do not have, those of a page.
+    fn over(mut self, page: Self) -> Self {
+        for (column, outcomes) in page.outcomes {
+            self.outcomes.entry(column).or_insert(outcomes);
+        }
+        self
+    }
+
+    /// What is missing, and where the page says something else. Columns of other kernels are the page's own affair.
+    pub(crate) fn complaints(&self, page: &str) -> Vec<String> {
+        let told = Self::of_page(page);
+        let mut complaints = Vec::new();
+        if self.outcomes.is_empty() {
+            complaints.push("no live test has told what it has shown".to_owned());
+        }
+        for (column, outcomes) in &self.outcomes {
+            for (case, _) in &self.cases {
+                let on_page = told.outcomes.get(column).and_then(|outcomes| outcomes.get(case));
+                match outcomes.get(case) {
+                    None => complaints.push(format!("{case}: no test has shown it on {}", column.title())),
+                    found if found != on_page && told.outcomes.contains_key(column) => complaints.push(format!(
+                        "{case} on {}: {PAGE} says `{}`, the tests `{}`: cargo xtask coverage --write",
+                        column.title(),
+                        on_page.map_or("not run", String::as_str),
+                        found.map_or("not run", String::as_str),
+                    )),
+                    Some(_) => {}
+                }
+            }
+        }
+        complaints
+    }
+
+    /// The page.
+    fn page(&self) -> String {
+        let mut limits: Vec<&str> = Vec::new();
+        let mut rows = String::new();
+        let mut chapter = "";
+        for (case, title) in &self.cases {
+            let begins = case.split('/').next().unwrap_or_default();
+            let shown = if begins == chapter { "" } else { begins };
+            chapter = begins;
+            let _ = write!(rows, "| {shown} | `{case}` | {title} |");
+            for outcomes in self.outcomes.values() {
+                let cell = match outcomes.get(case).map(String::as_str) {
+                    Some("pass") => "yes".to_owned(),
+                    Some(limit) => {
+                        let limit = limit.strip_prefix("limit: ").unwrap_or(limit);
+                        let number = limits.iter().position(|known| *known == limit).unwrap_or_else(|| {
+                            limits.push(limit);
+                            limits.len() - 1
+                        });
+                        format!("limit {}", number + 1)
+                    }
+                    None => "not run".to_owned(),
+                };
+                let _ = write!(rows, " {cell} |");
+            }
+            rows.push('\n');
+        }
+        let mut page = HEAD.to_owned();
+        let titles: Vec<String> = self.outcomes.keys().map(Column::title).collect();
+        let _ = writeln!(page, "|   | case | what | {} |", titles.join(" | "));
+        let _ = writeln!(page, "| --- | --- | --- |{}", " --- |".repeat(titles.len()));
+        page.push_str(&rows);
+        if !limits.is_empty() {
+            page.push_str("\n## Limits\n\n");
+            for (number, limit) in limits.iter().enumerate() {
+                let _ = writeln!(page, "{}. {limit}", number + 1);
+            }
+        }
+        page
+    }
+
+    /// What a page says.
+    fn of_page(page: &str) -> Self {
+        let limits: Vec<&str> = page
+            .split("## Limits")
+            .nth(1)
+            .unwrap_or_default()
+            .lines()
+            .filter_map(|line| line.split_once(". ").map(|(_, text)| text))
+            .collect();
+        let mut rows = page.lines().filter(|line| line.starts_with('|')).map(|line| {
+            line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+        });
+        let columns: Vec<Option<Column>> =
+            rows.next().unwrap_or_default().iter().skip(3).map(|title| Column::of_title(title)).collect();
+        let mut results = Self::default();
+        for row in rows.skip(1) {
+            let [_, case, title, cells @ ..] = row.as_slice() else { continue };
+            let case = case.trim_matches('`').to_owned();
+            for (column, cell) in columns.iter().zip(cells) {
+                let outcome = match cell.strip_prefix("limit ").and_then(|number| number.parse::<usize>().ok()) {
+                    Some(number) => limits.get(number.wrapping_sub(1)).map(|limit| format!("limit: {limit}")),
+                    None => (cell == "yes").then(|| "pass".to_owned()),
+                };
+                if let Some(column) = column {
+                    let outcomes = results.outcomes.entry(column.clone()).or_default();
+                    outcomes.extend(outcome.map(|outcome| (case.clone(), outcome)));
+                }
+            }
+            results.cases.push((case, title.clone()));
+        }
+        results
+    }
+}
+
+impl Column {
+    fn title(&self) -> String {
+        format!("{}.{} {} {}", self.series.0, self.series.1, self.architecture, self.plane)
+    }
+
+    fn of_title(title: &str) -> Option<Self> {
+        let mut words = title.split(' ');
+        let series = series(words.next()?)?;
+        Some(Self { series, architecture: words.next()?.to_owned(), plane: words.next()?.to_owned() })
+    }
+}
+
+/// `6.18` as two numbers, so that it comes after `6.2`.
+fn series(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+const HEAD: &str = "\
+# What is captured, and what shows it
+
+Written by `cargo xtask coverage --write` from what the live tests told; `cargo xtask test` compares it with every run. Each
+row is a case with a test of its own in `tracer-user/tests/live`, where every count is compared with what the peers did. A
+column is a series of kernels, an architecture and a plane (`tracer watch --plane`). `yes`: shown by the test. `limit`: shown
+to be as the limit below the table says. `not run`: no test told of it there.
+
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results() -> Results {
+        let column = |series, plane: &str| Column { series, architecture: "x86_64".into(), plane: plane.into() };
+        let told = |outcome: &str| BTreeMap::from([("io/a".to_owned(), outcome.to_owned())]);
+        Results {
+            cases: vec![("io/a".into(), "one".into()), ("io/b".into(), "two".into())],
+            outcomes: BTreeMap::from([
+                (column((6, 2), "syscall"), told("limit: bytes only")),
+                (column((6, 18), "socket"), told("pass")),
+            ]),
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_was_told_and_is_read_back() {
+        let page = results().page();
+        assert!(page.contains("| io | `io/a` | one | limit 1 | yes |"), "{page}");
+        assert!(page.contains("|  | `io/b` | two | not run | not run |"), "{page}");
+        assert!(page.ends_with("1. bytes only\n"), "{page}");
+        assert_eq!(Results::of_page(&page), results());
+    }
+
+    #[test]
+    fn what_no_test_told_and_what_the_page_tells_otherwise_are_complaints() {
+        let page = results().page();
+        let mut now = results();
+        assert_eq!(now.complaints(&page).len(), 2, "io/b is told nowhere");
+        for outcomes in now.outcomes.values_mut() {
+            outcomes.insert("io/b".to_owned(), "pass".to_owned());
+        }
+        assert!(now.complaints(&now.page()).is_empty());
+        assert_eq!(now.complaints(&page).len(), 2);
+        assert!(!Results::default().complaints(&page).is_empty());
+    }
+
+    #[test]
+    fn results_of_one_kernel_leave_the_columns_of_others_on_the_page() {
+        let mut newer = results();
+        newer.outcomes.pop_first();
+        assert_eq!(newer.over(results()), results());
+    }
+}
