@@ -8,6 +8,7 @@ mod demonstrate;
 mod host;
 mod setup;
 mod test;
+mod vm;
 mod watch;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demonstrate::Options),
     /// Run every check and every test
     Test(test::Options),
+    /// Try the tracer on other kernels, in guests
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::Watch(options) => watch::run(&options),
         Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
+        Task::Vm(options) => vm::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
