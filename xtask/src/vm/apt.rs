@@ -123,6 +123,7 @@ impl Apt {
 
 /// Unpacks every package in a folder, and removes it; gives names and versions.
 fn extract(folder: &Path, root: &Path) -> Result<Vec<(String, String)>> {
+    fs::create_dir_all(root).with_context(|| format!("creating {}", root.display()))?;
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let file = entry.with_context(|| format!("reading {}", folder.display()))?.path();

@@ -120,7 +120,7 @@ fn arguments(boot: &Boot<'_>) -> Vec<String> {
         "-m",
         "2048",
         "-smp",
-        "2",
+        "1",
         "-nographic",
         "-no-reboot",
         "-nodefaults",

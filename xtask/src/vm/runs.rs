@@ -102,7 +102,8 @@ pub(super) fn sessions(planes: &[Plane], faults: bool) -> Vec<Session> {
         match sessions.iter_mut().find(|session| session.command_line == condition.command_line) {
             Some(session) => session.probes.push(probe),
             None => {
-                sessions.push(Session { command_line: condition.command_line, probes: vec![probe], live: Vec::new() })
+                let command_line = condition.command_line;
+                sessions.push(Session { command_line, probes: vec![probe], live: Vec::new() });
             }
         }
     }
