@@ -7,6 +7,7 @@ use super::hooks::{CENSUS, HOOKS, Hook, SNAPSHOT};
 use super::iterate::Iterator;
 use super::offsets::{self, KERNEL_BTF};
 use super::privilege;
+use super::refusal::refused;
 use anyhow::{Context as _, Result, anyhow};
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
@@ -226,7 +227,7 @@ fn map_descriptor(map: &aya::maps::Map) -> Result<i32> {
 fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
     let program = programs.program_mut(hook.program).context("the object does not have it")?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook.tracepoint, kernel)?;
+    program.load(hook.tracepoint, kernel).map_err(refused)?;
     program.attach()?;
     Ok(())
 }
@@ -238,6 +239,6 @@ fn load_iterator(
     map: Option<i32>,
 ) -> Result<Iterator> {
     let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;
-    program.load(target, kernel).with_context(|| format!("load the iterator {name}"))?;
+    program.load(target, kernel).map_err(refused).with_context(|| format!("load the iterator {name}"))?;
     Iterator::attach(program, map)
 }

@@ -10,5 +10,6 @@ mod hooks;
 mod iterate;
 mod offsets;
 mod privilege;
+mod refusal;
 
 pub(crate) use capture::{Capture, SiteTotals};

@@ -33,13 +33,15 @@ pub(super) enum Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tried {
     pub(super) doctor: Option<i64>,
-    /// The lines of the doctor about what does not work.
+    /// The lines of the doctor about what does not work, or not as well as it could.
     pub(super) diagnosis: Vec<String>,
     pub(super) watch: Option<i64>,
     /// What `tracer watch` said on standard error, but for its greeting.
     pub(super) said: Vec<String>,
     /// The names in `completeness.degraded`.
     pub(super) degraded: Vec<String>,
+    /// How many of their reasons have more than one line.
+    pub(super) long_reasons: usize,
     pub(super) seen: Seen,
 }
 
@@ -69,16 +71,23 @@ pub(super) fn read(boot: &Path, probe: &Probe) -> Found {
     let graph = text("graph.json").ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     Found::Tried(Tried {
         doctor: code("doctor.code"),
-        diagnosis: diagnosis
-            .lines()
-            .filter(|line| ["FAIL", "warn"].iter().any(|it| line.starts_with(it)))
-            .map(squeezed)
-            .collect(),
+        diagnosis: diagnosis.lines().filter(|line| is_limit(line)).map(squeezed).collect(),
         watch: code("watch.code"),
         said: said(&text("watch.err").unwrap_or_default()),
         degraded: graph.as_ref().map(degraded).unwrap_or_default(),
+        long_reasons: graph.as_ref().map(long_reasons).unwrap_or_default(),
         seen: graph.as_ref().map(seen).unwrap_or_default(),
     })
+}
+
+/// Whether a line of the doctor's tells of a limit: by its mark, or of a capability by what is missing without it.
+fn is_limit(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("FAIL" | "warn"), _) => true,
+        (Some("ok"), Some("capabilities")) => words.any(|word| word == "without"),
+        _ => false,
+    }
 }
 
 /// A line with its columns' spaces taken out.
@@ -92,9 +101,16 @@ fn said(text: &str) -> Vec<String> {
 }
 
 fn degraded(graph: &Value) -> Vec<String> {
+    of_degradations(graph, "name").map(str::to_owned).collect()
+}
+
+fn long_reasons(graph: &Value) -> usize {
+    of_degradations(graph, "reason").filter(|reason| reason.lines().count() > 1).count()
+}
+
+fn of_degradations<'a>(graph: &'a Value, field: &'static str) -> impl Iterator<Item = &'a str> {
     let list = graph.pointer("/completeness/degraded").and_then(Value::as_array);
-    let names = list.into_iter().flatten().filter_map(|one| one.get("name").and_then(Value::as_str));
-    names.map(str::to_owned).collect()
+    list.into_iter().flatten().filter_map(move |one| one.get(field).and_then(Value::as_str))
 }
 
 fn seen(graph: &Value) -> Seen {
@@ -144,6 +160,9 @@ impl Found {
         match tried.watch {
             Some(0) if tried.doctor != Some(0) => {
                 Some(format!("the tracer runs, and the doctor ended with {}", shown(tried.doctor)))
+            }
+            Some(0) if tried.long_reasons > 0 => {
+                Some(format!("{} degradations have a reason of more than one line", tried.long_reasons))
             }
             Some(0) => match &tried.seen {
                 Seen::Whole => None,

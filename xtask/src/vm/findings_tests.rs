@@ -41,6 +41,9 @@ fn the_known_exchange_is_whole_only_with_both_names_and_every_count() {
 fn degradations_are_read_by_name() {
     assert_eq!(degraded(&graph("a", 1)), ["hook x is not attached"]);
     assert_eq!(degraded(&json!([])), Vec::<String>::new());
+    assert_eq!(long_reasons(&graph("a", 1)), 0);
+    let log = json!({"completeness": {"degraded": [{"name": "hook x", "reason": "refused\n0: r1 = 0\n1: exit"}]}});
+    assert_eq!(long_reasons(&log), 1);
 }
 
 #[test]
@@ -59,6 +62,7 @@ fn whatever_is_silent_or_abrupt_is_a_complaint() {
         (Tried { seen: Seen::Nothing, ..tried() }, "no degradation says why"),
         (Tried { seen: Seen::Part("half".to_owned()), ..tried() }, "half"),
         (Tried { doctor: Some(2), ..tried() }, "the doctor ended with 2"),
+        (Tried { long_reasons: 1, ..tried() }, "more than one line"),
         (Tried { doctor: Some(0), ..refused() }, "the doctor ended with 0"),
         (Tried { said: Vec::new(), ..refused() }, "0 lines"),
         (Tried { said: two_lines, ..refused() }, "one / two"),
@@ -87,6 +91,16 @@ fn the_harness_output_is_read_with_what_tests_print_in_between_and_where_it_was_
     assert_eq!((live.failed, live.ignored), (names(&["a::two"]), names(&["a::three"])));
     let cut = tests("test a::one ... ok\ntest a::two ... watching\n");
     assert_eq!((cut.passed, cut.failed, cut.whole), (names(&["a::one"]), names(&["a::two"]), false));
+}
+
+#[test]
+fn a_limit_is_told_from_what_works() {
+    for limit in ["warn  hook x  not there", "FAIL  BTF  none", "ok  capabilities  without CAP_SYS_PTRACE names"] {
+        assert!(is_limit(limit), "{limit}");
+    }
+    for fine in ["ok  capabilities  all that are needed", "ok  hook x  without fail", "", "5: (18) warn"] {
+        assert!(!is_limit(fine), "{fine}");
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) struct Options {
 }
 
 /// How long a guest may take.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 /// The same with every live test and every fault.
 const LIMIT_OF_ALL: Duration = Duration::from_secs(45 * 60);
 
@@ -72,8 +72,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         totals.passed, totals.failed, totals.ignored, totals.not_run
     );
     if options.write {
-        if totals.not_run > 0 {
-            bail!("docs/kernels.md is not written: {} of its kernels did not run", totals.not_run);
+        let missing = KERNELS.len() - outcomes.len();
+        if missing > 0 {
+            bail!("docs/kernels.md is not written: {missing} of its kernels were not booted");
         }
         let file = host::workspace().join("docs/kernels.md");
         fs::write(&file, report::page(&outcomes)).with_context(|| format!("writing {}", file.display()))?;
