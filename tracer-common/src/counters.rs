@@ -1,11 +1,11 @@
 //! What every hook counts about itself, per CPU.
 //!
 //! Invariant, for each site when the host is quiet: `seen = filtered + tracked + map_full`, and
-//! `emitted = submitted + ring_full`. Memory: one [`Counters`] for each CPU.
+//! `emitted = submitted + spilled + ring_full`. Memory: one [`Counters`] for each CPU.
 
 abi! {
     /// Figures of one hook.
-    pub struct SiteCounters: 64 {
+    pub struct SiteCounters: 72 {
         /// Times the hook ran.
         pub seen: u64,
         /// Not ours: another protocol family, no data, a peek.
@@ -18,6 +18,8 @@ abi! {
         pub emitted: u64,
         /// Records handed to user space.
         pub submitted: u64,
+        /// Records that found the ring full and were kept aside for the reader instead.
+        pub spilled: u64,
         /// Records that found the ring full: lost.
         pub ring_full: u64,
         /// Kernel or user memory could not be read; the field concerned is empty.
@@ -40,7 +42,9 @@ impl Site {
     pub const CENSUS: usize = 7;
     pub const SNAPSHOT: usize = 8;
     pub const DESTROY: usize = 9;
-    pub const COUNT: usize = 10;
+    pub const ADDRESS: usize = 10;
+    pub const FLOWS: usize = 11;
+    pub const COUNT: usize = 12;
     /// Names, in the order of the indices.
     pub const NAMES: [&'static str; Self::COUNT] = [
         "send",
@@ -53,12 +57,14 @@ impl Site {
         "census",
         "snapshot",
         "destroy",
+        "address",
+        "flows",
     ];
 }
 
 abi! {
     /// The figures of all hooks on one CPU.
-    pub struct Counters: 640 {
+    pub struct Counters: 864 {
         pub sites: [SiteCounters; Site::COUNT],
     }
 }

@@ -4,7 +4,7 @@
 //! Memory: one of each.
 
 macro_rules! offsets {
-    ($($field:ident: $structure:literal . $path:literal,)*) => {
+    ($($field:ident: $structure:literal . $path:expr,)*) => {
         /// Byte offsets of members of kernel structures: `u32`s in the order of [`Self::PATHS`].
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,23 @@ offsets! {
     sock_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr",
     sock_protocol: "sock"."sk_protocol",
     sock_error: "sock"."sk_err",
+    sock_type: "sock"."sk_type",
+    sock_shutdown: "sock"."sk_shutdown",
+    sock_flags: "sock"."__sk_common.skc_flags",
+    sock_locks: "sock"."sk_userlocks",
     net_inum: "net"."ns.inum",
     tcp_write_seq: "tcp_sock"."write_seq",
     tcp_copied_seq: "tcp_sock"."copied_seq",
+    tcp_rcv_nxt: "tcp_sock"."rcv_nxt",
+    tcp_snd_una: "tcp_sock"."snd_una",
+    tcp_bytes_acked: "tcp_sock"."bytes_acked",
+    tcp_bytes_received: "tcp_sock"."bytes_received",
+    tcp_ulp: "tcp_sock"."inet_conn.icsk_ulp_ops",
+    unix_address: "unix_sock"."addr",
+    unix_peer: "unix_sock"."peer",
+    unix_address_count: "unix_address"."refcnt",
+    unix_address_length: "unix_address"."len",
+    unix_address_name: "unix_address"."name",
     task_tgid: "task_struct"."tgid",
     task_pid: "task_struct"."pid",
     task_leader: "task_struct"."group_leader",
@@ -50,7 +64,39 @@ offsets! {
     mm_arg_end: "mm_struct"."arg_end",
     binprm_filename: "linux_binprm"."filename",
     socket_sk: "socket"."sk",
+    call_number: "pt_regs".CALL_NUMBER,
+    call_first: "pt_regs".CALL_ARGUMENTS[0],
+    call_second: "pt_regs".CALL_ARGUMENTS[1],
+    call_third: "pt_regs".CALL_ARGUMENTS[2],
+    call_fourth: "pt_regs".CALL_ARGUMENTS[3],
+    call_fifth: "pt_regs".CALL_ARGUMENTS[4],
+    call_sixth: "pt_regs".CALL_ARGUMENTS[5],
+    task_compat: "task_struct".COMPAT_FLAGS,
 }
+
+/// Members of `pt_regs` that hold the number and the arguments of the running system call (`asm/syscall.h`), and the
+/// word of `task_struct` with the bits [`COMPAT_BITS`] that say that the task runs 32-bit code, which numbers its
+/// system calls differently.
+#[cfg(not(target_arch = "aarch64"))]
+const CALL_NUMBER: &str = "orig_ax";
+#[cfg(not(target_arch = "aarch64"))]
+const CALL_ARGUMENTS: [&str; 6] = ["di", "si", "dx", "r10", "r8", "r9"];
+#[cfg(not(target_arch = "aarch64"))]
+const COMPAT_FLAGS: &str = "thread_info.status";
+/// `TS_COMPAT` (`arch/x86/include/asm/thread_info.h`), `TIF_32BIT` (`arch/arm64/include/asm/thread_info.h`).
+#[cfg(not(target_arch = "aarch64"))]
+pub const COMPAT_BITS: u64 = 2;
+#[cfg(target_arch = "aarch64")]
+const CALL_NUMBER: &str = "syscallno";
+#[cfg(target_arch = "aarch64")]
+const CALL_ARGUMENTS: [&str; 6] = ["orig_x0", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]"];
+#[cfg(target_arch = "aarch64")]
+const COMPAT_FLAGS: &str = "thread_info.flags";
+#[cfg(target_arch = "aarch64")]
+pub const COMPAT_BITS: u64 = 1 << 22;
+
+/// Members that are bit fields in some kernels: their entry in [`Offsets`] is the offset in bits.
+pub const BIT_FIELDS: [&str; 1] = ["sk_userlocks"];
 
 /// Settings of the kernel programs, written by user space before they are loaded.
 #[repr(C)]
@@ -60,11 +106,43 @@ pub struct Settings {
     pub fill_mark: u64,
     /// An exchange whose response has begun and which is silent for this long (nanoseconds) is reported as finished.
     pub quiet_after: u64,
+    /// A flow of datagrams that is silent for this long (nanoseconds) is over.
+    pub flow_idle: u64,
+    /// Bits that say that a task runs 32-bit code.
+    pub compat_bits: u64,
+    /// Numbers of system calls on this architecture, in the order of [`SystemCall`].
+    pub system_calls: [u64; SystemCall::COUNT],
+}
+
+/// Indices into [`Settings::system_calls`].
+#[derive(Debug)]
+pub struct SystemCall;
+
+impl SystemCall {
+    pub const READ: usize = 0;
+    pub const WRITE: usize = 1;
+    pub const READV: usize = 2;
+    pub const WRITEV: usize = 3;
+    pub const SENDTO: usize = 4;
+    pub const RECVFROM: usize = 5;
+    pub const SENDMSG: usize = 6;
+    pub const RECVMSG: usize = 7;
+    pub const SENDMMSG: usize = 8;
+    pub const RECVMMSG: usize = 9;
+    pub const SENDFILE: usize = 10;
+    pub const SPLICE: usize = 11;
+    pub const COUNT: usize = 12;
 }
 
 impl Settings {
     /// Before user space has filled it.
-    pub const UNSET: Self = Self { fill_mark: u64::MAX, quiet_after: 0 };
+    pub const UNSET: Self = Self {
+        fill_mark: u64::MAX,
+        quiet_after: 0,
+        flow_idle: 0,
+        compat_bits: 0,
+        system_calls: [0; SystemCall::COUNT],
+    };
 }
 
 abi! {
@@ -72,17 +150,21 @@ abi! {
     pub struct ListenerKey: 8 {
         pub netns: u32,
         pub port: u16,
-        pub padding: u16,
+        /// One of the `TransportKind` values.
+        pub transport: u16,
     }
 }
 
 abi! {
     /// What the reader of the ring and the programs tell each other, in a one-element array.
-    pub struct Control: 8 {
+    pub struct Control: 16 {
         /// One of the [`Reader`] values.
         pub reader: u32,
         /// Which sockets the census takes: one of the [`Census`] values.
         pub census: u32,
+        /// Counts the looks at all sockets: a socket that two looks have not found is gone.
+        pub look: u32,
+        pub padding: u32,
     }
 }
 

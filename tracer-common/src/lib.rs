@@ -14,6 +14,8 @@ pub mod record;
 pub mod socket;
 
 pub use counters::{Counters, Site, SiteCounters};
-pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings};
-pub use record::{ExchangeRecord, ExecRecord, Header, RecordKind, SocketCause, SocketRecord};
-pub use socket::{Exchange, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, Tuple};
+pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings, SystemCall};
+pub use record::{ExchangeRecord, ExecRecord, FlowRecord, Header, RecordKind, SocketCause, SocketRecord};
+pub use socket::{
+    Exchange, FlowKey, FlowState, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, TransportKind, Tuple,
+};

@@ -4,7 +4,7 @@
 //! cumulative totals it knows, so that a lost record costs detail and never a count.
 //! Memory: records are fixed-size; the largest is [`ExecRecord`].
 
-use crate::socket::{Exchange, ProcessId, Totals, Tuple};
+use crate::socket::{Exchange, FlowKey, PATH_LENGTH, ProcessId, Totals, Tuple};
 
 abi! {
     /// Opens every record. `at` is `CLOCK_MONOTONIC` nanoseconds.
@@ -24,6 +24,7 @@ impl RecordKind {
     pub const SOCKET: u16 = 1;
     pub const EXCHANGE: u16 = 2;
     pub const EXEC: u16 = 3;
+    pub const FLOW: u16 = 4;
 }
 
 /// Why a [`SocketRecord`] was emitted.
@@ -49,9 +50,11 @@ impl SocketCause {
 
 abi! {
     /// The state of one socket at a moment.
-    pub struct SocketRecord: 216 {
+    pub struct SocketRecord: 232 {
         pub header: Header,
         pub cookie: u64,
+        /// As in `SocketState`.
+        pub peer_cookie: u64,
         pub tuple: Tuple,
         /// All zeros while no process is known.
         pub owner: ProcessId,
@@ -80,9 +83,26 @@ abi! {
         pub tcp_state: u8,
         pub flags: u16,
         pub described: u8,
-        pub reserved: [u8; 5],
+        /// One of the `TransportKind` values.
+        pub transport: u8,
+        pub reserved: [u8; 4],
+        /// As in `SocketState`.
+        pub first_sent: u32,
+        pub first_received: u32,
         pub exchange_index: u64,
         pub active_at: u64,
+    }
+}
+
+abi! {
+    /// The state of one flow at a moment.
+    pub struct FlowRecord: 384 {
+        pub socket: SocketRecord,
+        pub key: FlowKey,
+        /// Used bytes of `path`.
+        pub path_length: u16,
+        pub padding: [u8; 6],
+        pub path: [u8; PATH_LENGTH],
     }
 }
 

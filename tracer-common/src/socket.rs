@@ -100,6 +100,18 @@ impl Role {
     pub const LISTENER: u8 = 3;
 }
 
+/// What kind of socket it is.
+#[derive(Debug)]
+pub struct TransportKind;
+
+impl TransportKind {
+    pub const TCP: u8 = 0;
+    pub const UDP: u8 = 1;
+    pub const UNIX_STREAM: u8 = 2;
+    pub const UNIX_DATAGRAM: u8 = 3;
+    pub const UNIX_SEQPACKET: u8 = 4;
+}
+
 /// Where a socket stands in its current exchange.
 #[derive(Debug)]
 pub struct Phase;
@@ -138,10 +150,44 @@ impl SocketFlags {
     pub const SEND_AHEAD: u16 = 1 << 7;
 }
 
+/// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.
+pub const FLOW_MARK: u64 = 1 << 63;
+
+abi! {
+    /// Names a flow: what moves between a socket and one peer. `cookie` is the kernel's socket cookie; the peer is an
+    /// address and port (UDP), a digest of a path (datagrams sent to a Unix path), or all zeros for the one peer
+    /// that a connected socket has.
+    pub struct FlowKey: 32 {
+        pub cookie: u64,
+        pub peer: [u64; 2],
+        pub peer_port: u16,
+        pub padding: [u8; 6],
+    }
+}
+
+/// Bytes of `sockaddr_un.sun_path` (unix(7)), and four more to a multiple of eight.
+pub const PATH_LENGTH: usize = 112;
+
+abi! {
+    /// The state of a socket, or of a part of it, that has no hook at its end: UDP and Unix sockets. It is kept until the
+    /// socket is found to be gone.
+    pub struct FlowState: 368 {
+        pub socket: SocketState,
+        /// Used bytes of `path`.
+        pub path_length: u16,
+        pub padding: [u8; 6],
+        /// The name of the Unix socket at the server's end, as in `sun_path`.
+        pub path: [u8; PATH_LENGTH],
+    }
+}
+
 abi! {
     /// The value in socket storage.
-    pub struct SocketState: 224 {
+    pub struct SocketState: 248 {
+        /// The kernel's socket cookie; for a flow of UDP datagrams a number of its own, with [`FLOW_MARK`] set.
         pub cookie: u64,
+        /// The cookie of the socket at the other end, where the kernel joins the two (Unix sockets); 0 elsewhere.
+        pub peer_cookie: u64,
         /// When the tracer first saw it, `CLOCK_MONOTONIC` nanoseconds.
         pub opened_at: u64,
         /// When the connection was established; 0 if it was not, or before the tracer.
@@ -153,10 +199,19 @@ abi! {
         pub owner_thread: u32,
         /// `tcp_sock.write_seq` as of the last send that was accounted.
         pub sent_sequence: u32,
+        /// `tcp_sock.copied_seq` as of the last receive that was accounted.
+        pub received_sequence: u32,
+        /// The sequence numbers with which this side and the other began to send: the other end has the same two,
+        /// exchanged, whatever address translation lies between. Zeros for what is not TCP.
+        pub first_sent: u32,
+        pub first_received: u32,
         pub retransmits: u32,
         pub role: u8,
         pub phase: u8,
         pub flags: u16,
+        /// One of the [`TransportKind`] values.
+        pub transport: u8,
+        pub padding: [u8; 3],
         /// Digest of what the last snapshot reported, so that an unchanged socket is not reported again.
         pub reported: u64,
         /// When the last byte of either direction was seen, or the first side closed.

@@ -129,7 +129,10 @@ fn both_ends_of_a_connection_are_one_call_with_the_wait_between_them() {
     run.close(connection);
     run.pass(Span::from_millis(200));
     let call = run.only_call();
-    assert_eq!((call.from.as_str(), call.to.as_str(), call.port), ("program:client", "program:server", 80));
+    assert_eq!(
+        (call.from.as_str(), call.to.as_str(), call.port.clone()),
+        ("program:client", "program:server", 80.into())
+    );
     assert_eq!((call.connections, call.requests, call.bytes_sent, call.bytes_received), (1, 5, 500, 1500));
     let [latency, at_server, wait] = [call.latency_ms, call.server_latency_ms, call.wait_ms].map(Option::unwrap);
     assert_eq!((latency.samples, at_server.samples, wait.samples), (5, 5, 5));

@@ -181,7 +181,7 @@ fn the_bytes_of_a_tape_of_format_1_do_not_change() {
         &[6, 5, 12],
         &[7, 7],
     ];
-    let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"header":16,"socket":216},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
+    let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"flow":384,"header":16,"socket":232},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
     let mut expected = raw_header(1, json);
     expected.extend(bodies.into_iter().flat_map(raw_frame));
     assert_eq!(write(&one_of_each()).0, expected);

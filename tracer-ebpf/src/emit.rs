@@ -1,17 +1,18 @@
 //! Emitting records into the ring, and counting what each hook did.
 //!
-//! Invariant: a record is either submitted or counted as `ring_full`. The reader is not woken for each record: only
+//! Invariant: a record is submitted, or kept aside where it must not be lost, or counted as `ring_full`. The reader is not woken for each record: only
 //! the first one after it fell asleep, or one that finds the ring filled to the mark, wakes it.
-//! Memory: the ring.
+//! Memory: the ring, and what `maps` says of the records kept aside.
 
 use crate::kernel::{self, Object, follow, load, offset};
-use crate::maps::{self, CONTROL, COUNTERS, RECORDS, settings};
+use crate::maps::{self, CONTROL, COUNTERS, RECORDS, SPILLED, settings};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use tracer_common::{
-    Exchange, ExchangeRecord, Header, Phase, ProcessId, Reader, RecordKind, SiteCounters, SocketRecord, SocketState,
+    Exchange, ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind,
+    SiteCounters, SocketCause, SocketRecord, SocketState,
 };
 
 /// The figures of one hook on this CPU.
@@ -30,7 +31,7 @@ macro_rules! tally {
         }
     };
 }
-tally!(seen, filtered, tracked, map_full, emitted, submitted, ring_full, read_fault);
+tally!(seen, filtered, tracked, map_full, emitted, submitted, spilled, ring_full, read_fault);
 
 /// The figures of the hook `SITE`.
 #[inline(always)]
@@ -53,11 +54,18 @@ pub(crate) fn reserve<T>(tally: Tally) -> Option<*mut T> {
     tally.emitted();
     // SAFETY: the map is a ring; the size is a constant.
     let place = unsafe { bpf_ringbuf_reserve(maps::handle(&RECORDS), size_of::<T>() as u64, 0) }.cast::<T>();
-    if place.is_null() {
-        tally.ring_full();
-        return None;
+    if place.is_null() { None } else { Some(place) }
+}
+
+/// Room for a record in a map of records kept aside, for one that found the ring full.
+#[inline(always)]
+pub(crate) fn keep_aside<M, T>(map: &'static M, tally: Tally) -> Option<&'static mut T> {
+    let place = maps::make::<M, u64, T>(map, &maps::next_number());
+    match place {
+        Some(_) => tally.spilled(),
+        None => tally.ring_full(),
     }
-    Some(place)
+    place
 }
 
 /// Hands a record to user space.
@@ -103,21 +111,21 @@ pub(crate) fn header<T>(kind: u16, at: u64) -> Header {
 /// `task` describes the owner when it is known to be that thread.
 ///
 /// # Safety
-/// `place` is writable, `socket` is a kernel socket, and `task`, if any, is a kernel task.
+/// `place` is writable, and `task`, if any, is a kernel task.
 #[inline(always)]
 pub(crate) unsafe fn write_socket(
     place: *mut SocketRecord,
-    socket: Object,
+    header: Header,
+    condition: Condition,
     state: &SocketState,
     cause: u8,
     task: Option<Object>,
-    at: u64,
 ) {
     // SAFETY: by contract; the offsets come from the kernel's BTF.
     unsafe {
         let record = &mut *place;
-        record.header = header::<SocketRecord>(RecordKind::SOCKET, at);
         record.cookie = state.cookie;
+        record.peer_cookie = state.peer_cookie;
         record.tuple = state.tuple;
         record.owner = state.owner;
         record.totals = state.totals;
@@ -126,23 +134,20 @@ pub(crate) unsafe fn write_socket(
         record.request_first = if state.phase == Phase::REQUEST { state.exchange.request_first } else { 0 };
         record.owner_thread = state.owner_thread;
         record.retransmits = state.retransmits;
-        record.error = load::<i32>(socket, offset!(sock_error)) as u32;
+        record.error = condition.error;
         record.cause = cause;
         record.role = state.role;
         record.phase = state.phase;
-        record.tcp_state = load::<u8>(socket, offset!(sock_state));
+        record.tcp_state = condition.tcp_state;
         record.flags = state.flags;
-        record.reserved = [0; 5];
+        record.transport = state.transport;
+        record.reserved = [0; 4];
+        record.first_sent = state.first_sent;
+        record.first_received = state.first_received;
         record.exchange_index = state.exchange.index;
         record.active_at = state.active_at;
         if let Some(task) = task {
-            let parent = follow(task, offset!(task_parent));
-            record.parent = kernel::process_id(parent);
-            // The leader's: a thread may have a name of its own.
-            record.comm = load(follow(task, offset!(task_leader)), offset!(task_comm));
-            record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
-            record.parent_exec_at_fork = load::<u64>(task, offset!(task_parent_exec)) as u32;
-            record.described = 1;
+            describe(record, task);
         } else {
             record.parent = ProcessId { pid: 0, exec: 0, started: 0 };
             record.comm = [0; 16];
@@ -150,22 +155,126 @@ pub(crate) unsafe fn write_socket(
             record.parent_exec_at_fork = 0;
             record.described = 0;
         }
+        // Last: a reader of a record kept aside takes it only when it has its length.
+        core::ptr::write_volatile(&raw mut record.header, header);
     }
+}
+
+/// Describes the owner, which is the process of `task`.
+///
+/// # Safety
+/// `task` is a kernel task.
+#[inline(always)]
+pub(crate) unsafe fn describe(record: &mut SocketRecord, task: Object) {
+    // SAFETY: by contract; the offsets come from the kernel's BTF.
+    unsafe {
+        record.parent = kernel::process_id(follow(task, offset!(task_parent)));
+        // The leader's: a thread may have a name of its own.
+        record.comm = load(follow(task, offset!(task_leader)), offset!(task_comm));
+        record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
+        record.parent_exec_at_fork = load::<u64>(task, offset!(task_parent_exec)) as u32;
+        record.described = 1;
+    }
+}
+
+/// Writes the record of a flow's state to `place`; see [`write_socket`].
+///
+/// # Safety
+/// As [`write_socket`].
+#[inline(always)]
+pub(crate) unsafe fn write_flow(
+    place: *mut FlowRecord,
+    key: &FlowKey,
+    flow: &FlowState,
+    cause: u8,
+    task: Option<Object>,
+    at: u64,
+) {
+    // SAFETY: by contract.
+    unsafe {
+        let record = &mut *place;
+        record.key = *key;
+        record.path_length = flow.path_length;
+        record.padding = [0; 6];
+        record.path = flow.path;
+        let header = header::<FlowRecord>(RecordKind::FLOW, at);
+        write_socket(&raw mut record.socket, header, Condition::NONE, &flow.socket, cause, task);
+    }
+}
+
+/// What a record says of the kernel's socket itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Condition {
+    error: u32,
+    tcp_state: u8,
+}
+
+impl Condition {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self { error: 0, tcp_state: 0 };
+
+    /// As the socket is now.
+    #[inline(always)]
+    pub(crate) fn of(socket: Object) -> Self {
+        // SAFETY: `socket` comes from a hook.
+        unsafe {
+            Self {
+                error: load::<i32>(socket, offset!(sock_error)) as u32,
+                tcp_state: load(socket, offset!(sock_state)),
+            }
+        }
+    }
+}
+
+/// Whether a record must be kept aside when it finds the ring full. What a connection did is told again by a later record,
+/// unless this was the last one, or the last under its owner; who listens is told once.
+#[inline(always)]
+fn must_arrive(cause: u8) -> bool {
+    matches!(cause, SocketCause::CLOSED | SocketCause::OWNER | SocketCause::LISTENING)
 }
 
 /// Emits the state of a socket.
 #[inline(always)]
 pub(crate) fn socket(socket: Object, state: &SocketState, cause: u8, task: Option<Object>, at: u64, tally: Tally) {
-    let Some(place) = reserve::<SocketRecord>(tally) else { return };
-    // SAFETY: `place` was just reserved; the objects come from the hook.
-    unsafe { write_socket(place, socket, state, cause, task, at) };
-    submit(place, tally);
+    let (condition, header) = (Condition::of(socket), header::<SocketRecord>(RecordKind::SOCKET, at));
+    if let Some(place) = reserve::<SocketRecord>(tally) {
+        // SAFETY: `place` was just reserved; the objects come from the hook.
+        unsafe { write_socket(place, header, condition, state, cause, task) };
+        submit(place, tally);
+    } else if must_arrive(cause) {
+        if let Some(place) = keep_aside::<_, FlowRecord>(&SPILLED, tally) {
+            // SAFETY: as above.
+            unsafe { write_socket(&raw mut place.socket, header, condition, state, cause, task) };
+        }
+    } else {
+        tally.ring_full();
+    }
+}
+
+/// Emits the state of a flow.
+#[inline(always)]
+pub(crate) fn flow(key: &FlowKey, flow: &FlowState, cause: u8, task: Option<Object>, at: u64, tally: Tally) {
+    if let Some(place) = reserve::<FlowRecord>(tally) {
+        // SAFETY: as above.
+        unsafe { write_flow(place, key, flow, cause, task, at) };
+        submit(place, tally);
+    } else if must_arrive(cause) {
+        if let Some(place) = keep_aside::<_, FlowRecord>(&SPILLED, tally) {
+            // SAFETY: as above.
+            unsafe { write_flow(place, key, flow, cause, task, at) };
+        }
+    } else {
+        tally.ring_full();
+    }
 }
 
 /// Emits the socket's exchange as finished.
 #[inline(always)]
 pub(crate) fn exchange(state: &SocketState, exchange: &Exchange, at: u64, tally: Tally) {
-    let Some(place) = reserve::<ExchangeRecord>(tally) else { return };
+    let Some(place) = reserve::<ExchangeRecord>(tally) else {
+        tally.ring_full();
+        return;
+    };
     // SAFETY: `place` was just reserved.
     unsafe {
         let record = &mut *place;

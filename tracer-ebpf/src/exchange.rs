@@ -5,7 +5,7 @@
 //! Memory: inside the socket's state.
 
 use crate::emit::{self, Tally};
-use crate::kernel::{Object, copied_sequence, current_task, load, offset, write_sequence};
+use crate::kernel::{Object, copied_sequence, current_task, follow, load, offset, tcp, write_sequence};
 use crate::maps::{self, SERVING, Serving};
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
@@ -14,7 +14,7 @@ use tracer_common::{Exchange, Phase, Role, SocketFlags, SocketState};
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE_WAIT: u8 = 8;
 
-/// `length` bytes were sent.
+/// `length` bytes were sent on a TCP socket.
 #[inline(always)]
 pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
     add(&mut state.totals.bytes_sent, u64::from(length));
@@ -33,21 +33,104 @@ pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64
     }
 }
 
-/// `length` bytes were received.
+/// `length` bytes were received on a TCP socket.
 #[inline(always)]
 pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
+    let sequence = copied_sequence(socket);
+    let start = sequence.wrapping_sub(length);
+    let known = state.received_sequence;
+    state.received_sequence = sequence;
+    let (unseen, accounted) = (start.wrapping_sub(known), known.wrapping_sub(start));
+    let mut length = length;
+    if is_gap(unseen) && !is_layered(socket) {
+        received_unseen(state, known, unseen, at, tally);
+    } else if accounted > 0 && accounted <= length && !is_layered(socket) {
+        // Another thread's hook ran in between, saw what this receive took and accounted for it.
+        length -= accounted;
+        if length == 0 {
+            return;
+        }
+    }
     add(&mut state.totals.bytes_received, u64::from(length));
     if state.flags & SocketFlags::SEND_AHEAD == 0 && send_under_way(state, socket) {
         take_turn_of_send(state, at, tally);
     }
     match state.role {
         Role::CLIENT => response(state, length, at),
-        Role::SERVER => {
-            let start = copied_sequence(socket).wrapping_sub(length);
-            request(state, length, start, at, tally);
-        }
+        Role::SERVER => request(state, length, start, at, tally),
         _ => {}
     }
+}
+
+/// Accounts for what the owner received past the hooks: `splice(2)` out of a socket, memory-mapped receives.
+#[inline(always)]
+pub(crate) fn catch_up(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
+    let (sequence, known) = (copied_sequence(socket), state.received_sequence);
+    let unseen = sequence.wrapping_sub(known);
+    if is_gap(unseen) && !is_layered(socket) {
+        state.received_sequence = sequence;
+        received_unseen(state, known, unseen, at, tally);
+    }
+}
+
+/// Whether sequence numbers moved on by more than the end of the stream, which takes one.
+#[inline(always)]
+fn is_gap(unseen: u32) -> bool {
+    unseen > 1 && unseen < 1 << 31
+}
+
+/// Whether a protocol of the kernel's lies between the socket's owner and TCP (kernel TLS), so that what the owner
+/// receives is not what TCP counts.
+#[inline(always)]
+fn is_layered(socket: Object) -> bool {
+    let tcp = tcp(socket);
+    // SAFETY: a `tcp_sock`.
+    tcp.is_null() || !unsafe { follow(tcp, offset!(tcp_ulp)) }.is_null()
+}
+
+/// `length` bytes, from sequence number `start`, were received some time before now.
+#[inline(always)]
+fn received_unseen(state: &mut SocketState, start: u32, length: u32, at: u64, tally: Tally) {
+    add(&mut state.totals.bytes_received, u64::from(length));
+    let waiting = state.phase == Phase::REQUEST;
+    match state.role {
+        Role::CLIENT => response(state, length, at),
+        Role::SERVER => request(state, length, start, at, tally),
+        _ => return,
+    }
+    // Only the first byte of a request or a response is timed.
+    if waiting == (state.role == Role::CLIENT) {
+        state.exchange.flags |= Exchange::UNTIMED;
+    }
+}
+
+/// `length` bytes were sent on a socket without sequence numbers.
+#[inline(always)]
+pub(crate) fn message_sent(state: &mut SocketState, length: u32, at: u64, tally: Tally) {
+    add(&mut state.totals.bytes_sent, u64::from(length));
+    match state.role {
+        Role::CLIENT => numbered_request(state, length, at, tally),
+        Role::SERVER => response(state, length, at),
+        _ => {}
+    }
+}
+
+/// `length` bytes were received on a socket without sequence numbers.
+#[inline(always)]
+pub(crate) fn message_received(state: &mut SocketState, length: u32, at: u64, tally: Tally) {
+    add(&mut state.totals.bytes_received, u64::from(length));
+    match state.role {
+        Role::CLIENT => response(state, length, at),
+        Role::SERVER => numbered_request(state, length, at, tally),
+        _ => {}
+    }
+}
+
+/// A request that its number names in place of a sequence number: both ends count alike.
+#[inline(always)]
+fn numbered_request(state: &mut SocketState, length: u32, at: u64, tally: Tally) {
+    let number = state.totals.requests as u32 + 1;
+    request(state, length, number, at, tally);
 }
 
 /// Whether bytes have left by a send whose hook has not run yet: another thread is still inside the system call.

@@ -3,27 +3,22 @@
 //! They run in the calling thread, after the operation, whichever system call carried it. Invariant: bytes are
 //! counted once, for the socket and the process that moved them. Memory: the socket's state.
 
-use crate::emit::{Tally, now, tally};
+use crate::emit::{self, Tally, now, tally};
 use crate::kernel::Object;
-use crate::{exchange, socket};
+use crate::{datagram, exchange, local, socket};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_common::{Role, Site, SocketState};
+use tracer_common::{Role, Site, SocketCause, SocketState, TransportKind};
 
+// include/linux/socket.h
 const MSG_PEEK: i32 = 2;
+const MSG_ERRQUEUE: i32 = 0x2000;
 
 /// `(struct sock *sk, int ret, int flags)`
 #[btf_tracepoint(function = "sock_send_length")]
 pub fn send(context: BtfTracePointContext) -> i32 {
     let Some(tally) = tally::<{ Site::SEND }>() else { return 0 };
     tally.seen();
-    let (socket, length) = (context.arg::<Object>(0), context.arg::<i32>(1));
-    if length <= 0 {
-        tally.filtered();
-        return 0;
-    }
-    if let Some((state, at)) = enter(socket, tally) {
-        exchange::sent(state, socket, length as u32, at, tally);
-    }
+    sent(context.arg::<Object>(0), context.arg::<i32>(1), tally);
     0
 }
 
@@ -32,34 +27,59 @@ pub fn send(context: BtfTracePointContext) -> i32 {
 pub fn receive(context: BtfTracePointContext) -> i32 {
     let Some(tally) = tally::<{ Site::RECEIVE }>() else { return 0 };
     tally.seen();
-    let (socket, length, flags) = (context.arg::<Object>(0), context.arg::<i32>(1), context.arg::<i32>(2));
-    // Zero is the end of the stream: no bytes, but it shows who owns the socket.
-    if length < 0 || flags & MSG_PEEK != 0 {
-        tally.filtered();
-        return 0;
-    }
-    if let Some((state, at)) = enter(socket, tally)
-        && length > 0
-    {
-        exchange::received(state, socket, length as u32, at, tally);
-    }
+    received(context.arg::<Object>(0), context.arg::<i32>(1), context.arg::<i32>(2), tally);
     0
 }
 
-/// The state of a socket on which the running thread has just done input or output.
+/// The running thread has sent `length` bytes on `socket`, or failed to.
+#[inline(always)]
+fn sent(socket: Object, length: i32, tally: Tally) {
+    let transport = socket::transport(socket);
+    match transport {
+        Some(TransportKind::TCP) if length > 0 => {
+            if let Some((state, at)) = enter(socket, tally) {
+                exchange::sent(state, socket, length as u32, at, tally);
+            }
+        }
+        Some(TransportKind::UDP) => datagram::sent(socket, length, tally),
+        Some(TransportKind::TCP) | None => tally.filtered(),
+        Some(transport) => local::sent(socket, transport, length, tally),
+    }
+}
+
+/// The running thread has received `length` bytes on `socket`, or failed to.
+#[inline(always)]
+fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
+    if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+        return tally.filtered();
+    }
+    match socket::transport(socket) {
+        // Zero is the end of the stream: no bytes, but it shows who owns the socket.
+        Some(TransportKind::TCP) if length >= 0 => {
+            if let Some((state, at)) = enter(socket, tally)
+                && length > 0
+            {
+                exchange::received(state, socket, length as u32, at, tally);
+            }
+        }
+        Some(TransportKind::UDP) => datagram::received(socket, length, tally),
+        Some(TransportKind::TCP) | None => tally.filtered(),
+        Some(transport) => local::received(socket, transport, length, tally),
+    }
+}
+
+/// The state of a TCP socket on which the running thread has just done input or output.
 #[inline(always)]
 fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)> {
-    if !socket::is_tcp(socket) {
-        tally.filtered();
-        return None;
-    }
     let at = now();
     let (state, _) = socket::find_or_create(socket, at, tally)?;
     tally.tracked();
     if state.role == Role::UNKNOWN && socket::census_done() {
-        socket::infer_role(state);
+        socket::infer_role(state, socket);
     }
     state.active_at = at;
-    socket::own(state, socket, at, tally);
+    if let Some(task) = socket::own(state) {
+        emit::socket(socket, state, SocketCause::OWNER, Some(task), at, tally);
+    }
     Some((state, at))
 }

@@ -4,7 +4,9 @@
 //! space took from the running kernel's BTF, so a wrong offset is refused at load time instead of reading nonsense.
 //! Memory: one read-only [`Offsets`].
 
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock,
+};
 use core::ffi::c_void;
 use tracer_common::{Offsets, ProcessId};
 
@@ -57,27 +59,46 @@ pub(crate) fn current_task() -> Object {
     unsafe { bpf_get_current_task_btf() as Object }
 }
 
+/// The kernel's name of a socket, unique until the next boot; 0 for no socket.
+#[inline(always)]
+pub(crate) fn cookie(socket: Object) -> u64 {
+    // SAFETY: the helper takes any socket, and null.
+    unsafe { bpf_get_socket_cookie(socket.cast_mut()) }
+}
+
+/// The socket as a Unix socket; null when it is none.
+#[inline(always)]
+pub(crate) fn unix(socket: Object) -> Object {
+    // SAFETY: the helper takes any socket and returns null when it is of another family.
+    unsafe { bpf_skc_to_unix_sock(socket.cast_mut()) as Object }
+}
+
+/// The socket as a TCP socket; null when it is none.
+#[inline(always)]
+pub(crate) fn tcp(socket: Object) -> Object {
+    // SAFETY: the helper takes any socket and returns null when it is not TCP.
+    unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) as Object }
+}
+
 /// The send sequence number after the last byte queued (`tcp_sock.write_seq`); 0 for what is not a TCP socket.
 #[inline(always)]
 pub(crate) fn write_sequence(socket: Object) -> u32 {
-    // SAFETY: the helper takes any socket and returns null when it is not TCP.
-    let tcp = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) } as Object;
+    let tcp = tcp(socket);
     if tcp.is_null() {
         return 0;
     }
-    // SAFETY: the helper returned a `tcp_sock`.
+    // SAFETY: a `tcp_sock`.
     unsafe { load(tcp, offset!(tcp_write_seq)) }
 }
 
 /// The receive sequence number after the last byte read by the owner (`tcp_sock.copied_seq`); 0 when not TCP.
 #[inline(always)]
 pub(crate) fn copied_sequence(socket: Object) -> u32 {
-    // SAFETY: as above.
-    let tcp = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) } as Object;
+    let tcp = tcp(socket);
     if tcp.is_null() {
         return 0;
     }
-    // SAFETY: as above.
+    // SAFETY: a `tcp_sock`.
     unsafe { load(tcp, offset!(tcp_copied_seq)) }
 }
 

@@ -5,7 +5,7 @@
 //! final totals; again only if its owner read bytes after that. Memory: the socket's state.
 
 use crate::emit::{self, Tally, now, tally};
-use crate::kernel::{Object, current_task, load, offset, process_id, write_sequence};
+use crate::kernel::{Object, current_task, load, offset, process_id};
 use crate::{exchange, socket};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
@@ -67,8 +67,8 @@ fn established(sk: Object, tally: Tally) {
     let at = now();
     let Some((state, _)) = socket::find_or_create(sk, at, tally) else { return };
     tally.tracked();
-    socket::locate(state, sk);
-    state.sent_sequence = write_sequence(sk);
+    socket::locate(&mut state.tuple, sk);
+    socket::begin_sequences(state, sk);
     state.established_at = at;
     state.flags |= SocketFlags::ESTABLISHED;
     if state.role == Role::CLIENT {
@@ -134,6 +134,7 @@ fn end(sk: Object, state: &mut SocketState, tally: Tally) {
         // The local port is chosen after the connect has begun.
         socket::locate_local_port(state, sk);
     }
+    exchange::catch_up(state, sk, at, tally);
     exchange::finish(state, at, tally);
     emit::socket(sk, state, SocketCause::CLOSED, None, at, tally);
     state.flags |= SocketFlags::CLOSED;

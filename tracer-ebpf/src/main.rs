@@ -1,7 +1,7 @@
 //! The kernel programs of the tracer: thin hooks without policy.
 //!
-//! Follow one event: a hook (`input_output`, `life_cycle`, `process`) finds the socket's state (`socket`), moves the
-//! exchange on (`exchange`) and emits records (`emit`). `iterate` holds the programs that user space runs to look at
+//! Follow one event: a hook (`input_output`, `life_cycle`, `process`) finds the socket's state (`socket` for TCP, `flow`
+//! for `datagram` and `local` sockets), moves the exchange on (`exchange`) and emits records (`emit`). `iterate` holds the programs that user space runs to look at
 //! all sockets. `kernel` reads kernel structures, `maps` holds everything shared with user space.
 //! Invariant: a program never waits, loops only a bounded number of times and never fails the traced process.
 //! Memory: bounded by `maps`.
@@ -10,12 +10,16 @@
 // The atomic additions of `exchange` need assembly for this target.
 #![feature(asm_experimental_arch)]
 
+mod call;
+mod datagram;
 mod emit;
 mod exchange;
+mod flow;
 mod input_output;
 mod iterate;
 mod kernel;
 mod life_cycle;
+mod local;
 mod maps;
 mod process;
 mod socket;

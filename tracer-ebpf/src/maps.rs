@@ -2,17 +2,66 @@
 //!
 //! Invariant: no map is keyed by a file descriptor or by a pid alone. Memory: as stated at each map.
 
+use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_update_elem};
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf, SkStorage},
+    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkStorage},
     macros::btf_map,
 };
 use core::ffi::c_void;
-use tracer_common::{Control, Counters, ListenerKey, Settings, SocketState};
+use tracer_common::{
+    Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, ListenerKey, Settings, SocketState,
+};
+
+/// Entries are made when they are needed (`BPF_F_NO_PREALLOC`), so an empty map costs next to nothing.
+const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
 
 /// State of each tracked socket. Written by the hooks, read by the iterators; freed by the kernel with the socket.
 #[btf_map]
 pub(crate) static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+
+/// State of each flow of UDP and Unix sockets. Written by the hooks, read by the iterator `flows`; user space removes
+/// those whose socket is gone or which are silent for long. When it is full, new flows are counted as `map_full`.
+#[btf_map]
+pub(crate) static FLOWS: HashMap<FlowKey, FlowState, 65536, ON_DEMAND> = HashMap::new();
+
+/// The cookie of each socket that has flows. Written by the hooks, read by the iterator `living`; freed with the socket.
+#[btf_map]
+pub(crate) static MARKS: SkStorage<u64> = SkStorage::new();
+
+/// In which look a socket that has flows was last found alive, by its cookie. Written by the hooks and `living`, read by
+/// `flows`; user space removes an entry with the socket's last flow.
+#[btf_map]
+pub(crate) static LIVING: HashMap<u64, u32, 65536, ON_DEMAND> = HashMap::new();
+
+/// The address that the running system call of a thread sends to, or was sent from: written by the hooks on addresses,
+/// read and removed by those on input and output of the same call. The least recently used goes first.
+#[btf_map]
+pub(crate) static ADDRESSES: LruHashMap<u64, Address, 4096> = LruHashMap::new();
+
+/// Records about sockets that must not be lost and found the ring full. Written by `emit`, read and removed by user
+/// space with every drain; when it is full, the record is counted as `ring_full`.
+#[btf_map]
+pub(crate) static SPILLED: HashMap<u64, FlowRecord, 65536, ON_DEMAND> = HashMap::new();
+
+/// As [`SPILLED`], for executed programs.
+#[btf_map]
+pub(crate) static SPILLED_EXECS: HashMap<u64, ExecRecord, 8192, ON_DEMAND> = HashMap::new();
+
+/// Zeros: what a new entry begins with.
+#[btf_map]
+pub(crate) static ZEROS: Array<[u64; ZERO_WORDS], 1> = Array::new();
+
+/// Words of the largest value that begins with zeros.
+const ZERO_WORDS: usize = size_of::<ExecRecord>() / 8;
+
+/// Where the iterators write their records. They run one at a time, started by the daemon.
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<FlowRecord, 1> = PerCpuArray::new();
+
+/// The last number given to something that has none of its own.
+#[btf_map]
+pub(crate) static NUMBERS: Array<u64, 1> = Array::new();
 
 /// Records for user space. Written by `emit`, read by the daemon; the size is set when the programs are loaded.
 #[btf_map]
@@ -46,6 +95,16 @@ pub(crate) fn settings() -> Settings {
     unsafe { core::ptr::read_volatile(&raw const SETTINGS) }
 }
 
+/// The other end of a datagram on the socket with this cookie.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Address {
+    pub(crate) cookie: u64,
+    pub(crate) address: [u64; 2],
+    pub(crate) port: u16,
+    pub(crate) padding: [u8; 6],
+}
+
 /// An inbound exchange: the cookie of its socket and its index.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -76,6 +135,35 @@ impl<T> TaskStorage<T> {
             max_entries: core::ptr::null(),
             map_flags: core::ptr::null(),
         }
+    }
+}
+
+/// A number that nothing else has: counts up from 1, over all CPUs.
+#[inline(always)]
+pub(crate) fn next_number() -> u64 {
+    let Some(place) = NUMBERS.get_ptr_mut(0) else { return 0 };
+    let mut number = 1_u64;
+    // SAFETY: one atomic addition to the map's aligned word. The target's `core` has no read-modify-write atomics.
+    unsafe {
+        core::arch::asm!(
+            "{number} = atomic_fetch_add((u64 *)({place} + 0), {number})",
+            place = in(reg) place,
+            number = inout(reg) number
+        );
+    }
+    number + 1
+}
+
+/// Makes an entry of zeros, unless there is one; the entry.
+#[inline(always)]
+pub(crate) fn make<M, K, V>(map: &'static M, key: &K) -> Option<&'static mut V> {
+    const { assert!(size_of::<V>() <= ZERO_WORDS * 8) };
+    let zeros = ZEROS.get_ptr(0)?;
+    let key = core::ptr::from_ref(key).cast_mut().cast::<c_void>();
+    // SAFETY: the map's keys and values are of these types; the zeros are as long as the longest value.
+    unsafe {
+        bpf_map_update_elem(handle(map), key, zeros.cast_mut().cast(), u64::from(BPF_NOEXIST));
+        bpf_map_lookup_elem(handle(map), key).cast::<V>().as_mut()
     }
 }
 

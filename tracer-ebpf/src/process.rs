@@ -3,8 +3,9 @@
 //! Invariant: a record is emitted for every successful exec, after the new program image is in place.
 //! Memory: one record in the ring.
 
-use crate::emit::{self, now, tally};
+use crate::emit::{self, Tally, now, tally};
 use crate::kernel::{Object, follow, load, offset, process_id};
+use crate::maps::SPILLED_EXECS;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
@@ -18,11 +19,21 @@ pub fn exec(context: BtfTracePointContext) -> i32 {
     tally.seen();
     tally.tracked();
     let (task, program) = (context.arg::<Object>(0), context.arg::<Object>(2));
-    let Some(place) = emit::reserve::<ExecRecord>(tally) else { return 0 };
-    // SAFETY: `place` was just reserved; `task` is the running thread and its memory is the new program's.
+    if let Some(place) = emit::reserve::<ExecRecord>(tally) {
+        // SAFETY: `place` was just reserved.
+        describe(unsafe { &mut *place }, task, program, tally);
+        emit::submit(place, tally);
+    } else if let Some(place) = emit::keep_aside::<_, ExecRecord>(&SPILLED_EXECS, tally) {
+        describe(place, task, program, tally);
+    }
+    debug!(&context, "exec: pid {}", aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32);
+    0
+}
+
+#[inline(always)]
+fn describe(record: &mut ExecRecord, task: Object, program: Object, tally: Tally) {
+    // SAFETY: `task` is the running thread and its memory is the new program's.
     unsafe {
-        let record = &mut *place;
-        record.header = emit::header::<ExecRecord>(RecordKind::EXEC, now());
         record.process = process_id(task);
         record.parent = process_id(follow(task, offset!(task_parent)));
         record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
@@ -45,8 +56,7 @@ pub fn exec(context: BtfTracePointContext) -> i32 {
         if read != 0 {
             tally.read_fault();
         }
+        // Last: a reader of a record kept aside takes it only when it has its length.
+        core::ptr::write_volatile(&raw mut record.header, emit::header::<ExecRecord>(RecordKind::EXEC, now()));
     }
-    emit::submit(place, tally);
-    debug!(&context, "exec: pid {}", aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32);
-    0
 }

@@ -1,29 +1,54 @@
-//! Finding and making the state of a socket.
+//! Finding and making the state of a TCP socket.
 //!
-//! Invariant: state exists only for TCP sockets; identity, endpoints and role are set once when it is made and
-//! corrected only by what the kernel says. Memory: one `SocketState` for each tracked socket, freed with it.
+//! Invariant: identity, endpoints and role are set once when it is made and corrected only by what the kernel says.
+//! Memory: one `SocketState` for each tracked socket, freed with it.
 
-use crate::emit::{self, Tally};
-use crate::kernel::{Object, current_task, follow, load, offset, process_id, write_sequence};
+use crate::emit::Tally;
+use crate::kernel::{
+    Object, cookie, copied_sequence, current_task, follow, load, offset, process_id, tcp, write_sequence,
+};
 use crate::maps::{self, CONTROL, LISTENERS, SOCKETS};
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get};
-use tracer_common::{Census, ListenerKey, Role, SocketCause, SocketFlags, SocketState, Tuple};
+use aya_ebpf::helpers::generated::bpf_sk_storage_get;
+use tracer_common::{Census, ListenerKey, Role, SocketFlags, SocketState, TransportKind, Tuple};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+const AF_UNIX: u16 = 1;
 const IPPROTO_TCP: u16 = 6;
+const IPPROTO_UDP: u16 = 17;
+const SOCK_STREAM: u16 = 1;
+const SOCK_DGRAM: u16 = 2;
+const SOCK_SEQPACKET: u16 = 5;
 /// Ports from here up are ephemeral by default (`net.ipv4.ip_local_port_range`).
-const EPHEMERAL: u16 = 32768;
+pub(crate) const EPHEMERAL: u16 = 32768;
 
-/// Whether the tracer follows this kind of socket.
+/// What kind of socket it is: one of the [`TransportKind`] values, or `None` if the tracer does not follow it.
 #[inline(always)]
-pub(crate) fn is_tcp(socket: Object) -> bool {
+pub(crate) fn transport(socket: Object) -> Option<u8> {
     // SAFETY: `socket` comes from a hook.
     unsafe {
-        let family = load::<u16>(socket, offset!(sock_family));
-        (family == AF_INET || family == AF_INET6) && load::<u16>(socket, offset!(sock_protocol)) == IPPROTO_TCP
+        match load::<u16>(socket, offset!(sock_family)) {
+            AF_INET | AF_INET6 => match load::<u16>(socket, offset!(sock_protocol)) {
+                IPPROTO_TCP => Some(TransportKind::TCP),
+                IPPROTO_UDP => Some(TransportKind::UDP),
+                _ => None,
+            },
+            AF_UNIX => match load::<u16>(socket, offset!(sock_type)) {
+                SOCK_STREAM => Some(TransportKind::UNIX_STREAM),
+                SOCK_DGRAM => Some(TransportKind::UNIX_DATAGRAM),
+                SOCK_SEQPACKET => Some(TransportKind::UNIX_SEQPACKET),
+                _ => None,
+            },
+            _ => None,
+        }
     }
+}
+
+/// Whether it is a TCP socket.
+#[inline(always)]
+pub(crate) fn is_tcp(socket: Object) -> bool {
+    transport(socket) == Some(TransportKind::TCP)
 }
 
 /// The state of a socket, if it has one.
@@ -61,29 +86,73 @@ pub(crate) fn find_or_create(socket: Object, at: u64, tally: Tally) -> Option<(&
 pub(crate) fn begin(state: &mut SocketState, socket: Object, at: u64) {
     // SAFETY: a state is plain data for which zero is valid.
     unsafe { core::ptr::write_bytes(core::ptr::from_mut(state).cast::<u64>(), 0, size_of::<SocketState>() / 8) };
-    // SAFETY: `socket` comes from a hook.
-    state.cookie = unsafe { bpf_get_socket_cookie(socket.cast_mut()) };
+    state.cookie = cookie(socket);
     state.opened_at = at;
     state.active_at = at;
     state.sent_sequence = write_sequence(socket);
-    locate(state, socket);
+    state.received_sequence = copied_sequence(socket);
+    locate(&mut state.tuple, socket);
+}
+
+/// The connection begins now: notes the sequence numbers that both ends begin with.
+#[inline(always)]
+pub(crate) fn begin_sequences(state: &mut SocketState, socket: Object) {
+    state.sent_sequence = write_sequence(socket);
+    state.received_sequence = copied_sequence(socket);
+    state.first_sent = state.sent_sequence;
+    state.first_received = state.received_sequence;
+}
+
+/// As [`begin_sequences`] for an older connection: what was acknowledged and received since, taken back. The handshake's
+/// own numbers may be among them, so these may be off by one.
+#[inline(always)]
+pub(crate) fn recover_sequences(state: &mut SocketState, socket: Object) {
+    let tcp = tcp(socket);
+    if tcp.is_null() {
+        return;
+    }
+    // SAFETY: a `tcp_sock`.
+    unsafe {
+        let acknowledged = load::<u64>(tcp, offset!(tcp_bytes_acked)) as u32;
+        let received = load::<u64>(tcp, offset!(tcp_bytes_received)) as u32;
+        state.first_sent = load::<u32>(tcp, offset!(tcp_snd_una)).wrapping_sub(acknowledged);
+        state.first_received = load::<u32>(tcp, offset!(tcp_rcv_nxt)).wrapping_sub(received);
+    }
 }
 
 /// Reads the endpoints.
 #[inline(always)]
-pub(crate) fn locate(state: &mut SocketState, socket: Object) {
-    let tuple: &mut Tuple = &mut state.tuple;
+pub(crate) fn locate(tuple: &mut Tuple, socket: Object) {
     // SAFETY: `socket` comes from a hook; offsets come from the kernel's BTF.
     unsafe {
         tuple.netns = load(follow(socket, offset!(sock_net)), offset!(net_inum));
         tuple.local_port = load::<u16>(socket, offset!(sock_num));
         tuple.remote_port = u16::from_be(load::<u16>(socket, offset!(sock_dport)));
-        if load::<u16>(socket, offset!(sock_family)) == AF_INET {
+        let family = load::<u16>(socket, offset!(sock_family));
+        if family == AF_UNIX {
+            // Neither addresses nor ports: what lies in their place is something else.
+            tuple.local_port = 0;
+            tuple.remote_port = 0;
+        } else if family == AF_INET {
             mapped(&mut tuple.local_address, load(socket, offset!(sock_rcv_saddr)));
             mapped(&mut tuple.remote_address, load(socket, offset!(sock_daddr)));
         } else {
             address(&mut tuple.local_address, socket, offset!(sock_v6_rcv_saddr));
             address(&mut tuple.remote_address, socket, offset!(sock_v6_daddr));
+        }
+    }
+}
+
+/// The remote address in the form of the tuple, as two words.
+#[inline(always)]
+pub(crate) fn remote_words(socket: Object) -> [u64; 2] {
+    // SAFETY: `socket` comes from a hook; offsets come from the kernel's BTF.
+    unsafe {
+        if load::<u16>(socket, offset!(sock_family)) == AF_INET {
+            [0, 0xffff_0000 | u64::from(load::<u32>(socket, offset!(sock_daddr))) << 32]
+        } else {
+            let word = |place: usize| u64::from(load::<u32>(socket, offset!(sock_v6_daddr) + place));
+            [word(0) | word(4) << 32, word(8) | word(12) << 32]
         }
     }
 }
@@ -97,7 +166,7 @@ pub(crate) fn locate_local_port(state: &mut SocketState, socket: Object) {
 
 /// Writes an IPv4 address (network order) in IPv4-mapped form.
 #[inline(always)]
-fn mapped(place: &mut [u8; 16], address: u32) {
+pub(crate) fn mapped(place: &mut [u8; 16], address: u32) {
     let words = place.as_mut_ptr().cast::<u32>();
     // SAFETY: the array has four words, and `tuple` begins at a multiple of eight.
     unsafe {
@@ -123,9 +192,10 @@ unsafe fn address(place: &mut [u8; 16], socket: Object, offset: usize) {
 
 /// The role of a connection that is older than its state: whoever has the listening port is the server.
 #[inline(always)]
-pub(crate) fn infer_role(state: &mut SocketState) {
+pub(crate) fn infer_role(state: &mut SocketState, socket: Object) {
+    recover_sequences(state, socket);
     let tuple = &state.tuple;
-    let (local, remote) = (listens(tuple.netns, tuple.local_port), listens(tuple.netns, tuple.remote_port));
+    let (local, remote) = (listens(tuple, tuple.local_port), listens(tuple, tuple.remote_port));
     state.flags |= SocketFlags::PREEXISTING | SocketFlags::ESTABLISHED;
     state.role = if local {
         Role::SERVER
@@ -148,14 +218,16 @@ pub(crate) fn census_done() -> bool {
 }
 
 #[inline(always)]
-fn listens(netns: u32, port: u16) -> bool {
-    LISTENERS.get_ptr(&ListenerKey { netns, port, padding: 0 }).is_some()
+fn listens(tuple: &Tuple, port: u16) -> bool {
+    let transport = u16::from(TransportKind::TCP);
+    LISTENERS.get_ptr(&ListenerKey { netns: tuple.netns, port, transport }).is_some()
 }
 
 /// Counts a listening socket in or out of the table of listening ports.
 #[inline(always)]
 pub(crate) fn note_listener(tuple: &Tuple, begins: bool, tally: Tally) {
-    let key = ListenerKey { netns: tuple.netns, port: tuple.local_port, padding: 0 };
+    let transport = u16::from(TransportKind::TCP);
+    let key = ListenerKey { netns: tuple.netns, port: tuple.local_port, transport };
     let held = match LISTENERS.get_ptr(&key) {
         // SAFETY: points into the map value.
         Some(count) => unsafe { count.read() },
@@ -173,18 +245,18 @@ pub(crate) fn note_listener(tuple: &Tuple, begins: bool, tally: Tally) {
     }
 }
 
-/// Makes the running process the owner, and reports it when it was another one.
+/// Makes the running process the owner; gives its task when it was another one, which is to be reported.
 /// Only to be called where the hook runs in the thread that does the input or output.
 #[inline(always)]
-pub(crate) fn own(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
+pub(crate) fn own(state: &mut SocketState) -> Option<Object> {
     let task = current_task();
     // SAFETY: the running task.
     let owner = unsafe { process_id(task) };
     // SAFETY: as above.
     state.owner_thread = unsafe { load(task, offset!(task_pid)) };
     if state.owner.pid == owner.pid && state.owner.started == owner.started && state.owner.exec == owner.exec {
-        return;
+        return None;
     }
     state.owner = owner;
-    emit::socket(socket, state, SocketCause::OWNER, Some(task), at, tally);
+    Some(task)
 }

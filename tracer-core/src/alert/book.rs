@@ -106,7 +106,7 @@ mod tests {
     use crate::time::{Span, Wall};
 
     fn call(port: u16) -> CallKey {
-        CallKey { from: "program:web".into(), to: "program:db".into(), port, transport: "tcp".into() }
+        CallKey { from: "program:web".into(), to: "program:db".into(), port: port.into(), transport: "tcp".into() }
     }
 
     fn finding(message: &str) -> Verdict {
@@ -228,7 +228,7 @@ mod tests {
         let firing = Transition::Firing(anomaly("error-rate", "error rate 50 %"));
         let alert = Alert::new(call(5432), Some("postgresql".into()), firing, Wall(0), evidence.clone());
         assert_eq!((alert.kind.as_str(), alert.state), ("error-rate", AlertState::Firing));
-        assert_eq!((alert.from.as_str(), alert.to.as_str(), alert.port), ("program:web", "program:db", 5432));
+        assert_eq!((alert.from.as_str(), alert.to.as_str(), alert.port), ("program:web", "program:db", 5432.into()));
         assert_eq!((alert.observed, alert.limit), (Some(0.5), Some(0.05)));
         assert_eq!(alert.message, "error rate 50 %");
         assert_eq!(alert.at, "1970-01-01T00:00:00.000Z");

@@ -8,6 +8,7 @@ mod book;
 pub use book::{AlertBook, Transition};
 
 use crate::baseline::CallKey;
+use crate::identity::Port;
 use crate::time::Wall;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ pub struct Alert {
     pub at: String,
     pub from: String,
     pub to: String,
-    pub port: u16,
+    pub port: Port,
     pub protocol: Option<String>,
     pub observed: Option<f64>,
     pub limit: Option<f64>,

@@ -4,6 +4,7 @@
 //! is recognised late, or not at all. Memory: two service ids.
 
 use crate::graph::snapshot::Call;
+use crate::identity::Port;
 use std::fmt;
 
 /// A call by name. Service ids are stable across runs, so a key is too.
@@ -13,14 +14,19 @@ pub struct CallKey {
     pub from: String,
     /// Service id of the server.
     pub to: String,
-    pub port: u16,
+    pub port: Port,
     pub transport: String,
 }
 
 impl CallKey {
     #[must_use]
     pub fn of(call: &Call) -> Self {
-        Self { from: call.from.clone(), to: call.to.clone(), port: call.port, transport: call.transport.clone() }
+        Self {
+            from: call.from.clone(),
+            to: call.to.clone(),
+            port: call.port.clone(),
+            transport: call.transport.clone(),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ fn expected(call: &Call, seconds: f64) -> ExpectedCall {
     ExpectedCall {
         from: call.from.clone(),
         to: call.to.clone(),
-        port: call.port,
+        port: call.port.clone(),
         transport: call.transport.clone(),
         protocol: call.protocol.clone(),
         requests: call.requests,

@@ -17,6 +17,7 @@ pub use learn::LearnError;
 pub use parse::BaselineError;
 pub use standing::Standing;
 
+use crate::identity::Port;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -56,7 +57,7 @@ pub struct ExpectedCall {
     pub from: String,
     /// Service id of the server.
     pub to: String,
-    pub port: u16,
+    pub port: Port,
     pub transport: String,
     pub protocol: Option<String>,
     /// Requests counted while learning: how much is known about the rate.
@@ -112,14 +113,19 @@ impl fmt::Display for Baseline {
 impl ExpectedCall {
     #[must_use]
     pub fn key(&self) -> CallKey {
-        CallKey { from: self.from.clone(), to: self.to.clone(), port: self.port, transport: self.transport.clone() }
+        CallKey {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            port: self.port.clone(),
+            transport: self.transport.clone(),
+        }
     }
 
     fn compare(&self, key: &CallKey) -> Ordering {
-        (self.from.as_str(), self.to.as_str(), self.port, self.transport.as_str()).cmp(&(
+        (self.from.as_str(), self.to.as_str(), &self.port, self.transport.as_str()).cmp(&(
             key.from.as_str(),
             key.to.as_str(),
-            key.port,
+            &key.port,
             key.transport.as_str(),
         ))
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::snapshot::{
     Call, CallState, Completeness, ErrorsByKind, GraphSnapshot, Latency, SCHEMA as GRAPH_SCHEMA, Service, ServiceKind,
 };
+use crate::identity::Port;
 use crate::limits;
 use proptest::prelude::*;
 
@@ -15,7 +16,7 @@ fn call(from: &str, to: &str, port: u16) -> Call {
     Call {
         from: from.into(),
         to: to.into(),
-        port,
+        port: port.into(),
         transport: "tcp".into(),
         protocol: Some("http/1.1".into()),
         state: CallState::Unjudged,
@@ -80,7 +81,7 @@ fn figures_are_learned_over_the_whole_time_of_the_graph_and_not_from_its_last_wi
         [ExpectedCall {
             from: "program:nginx".into(),
             to: "program:php".into(),
-            port: 9000,
+            port: 9000.into(),
             transport: "tcp".into(),
             protocol: Some("http/1.1".into()),
             requests: 180,
@@ -215,7 +216,7 @@ fn a_wrong_entry_is_an_error_that_names_its_line_and_what_is_wrong() {
         ("\"requests_per_second\": 3.0", "\"requests_per_second\": null", "expected f64"),
         ("\"error_rate\": 0.25", "\"error_rate\": 25", "from 0 to 1"),
         ("\"requests\": 180", "\"requests\": -180", "expected u64"),
-        ("\"port\": 9000", "\"port\": 90000", "expected u16"),
+        ("\"port\": 9000", "\"port\": 90000", "expected a port number"),
         ("\"samples\": 170", "\"samples\": \"170\"", "expected u64"),
     ];
     let file = learned().render();
@@ -273,7 +274,7 @@ fn an_error_does_not_let_the_file_speak_to_the_terminal() {
 fn only_a_call_between_identified_services_can_be_unexpected() {
     let baseline = learned();
     let known = baseline.calls()[0].key();
-    let new = CallKey { port: 1, ..known.clone() };
+    let new = CallKey { port: 1.into(), ..known.clone() };
     let programs = [ServiceKind::Program, ServiceKind::Program];
     let of = |key, ends| Standing::of(Some(&baseline), key, ends).state();
     assert_eq!(of(&known, programs), CallState::Expected);
@@ -308,7 +309,7 @@ prop_compose! {
     fn any_call()(
         from in prop_oneof![Just("program:a".to_owned()), any::<String>()],
         to in any::<String>(),
-        port in any::<u16>(),
+        port in prop_oneof![any::<u16>().prop_map(Port::from), any::<String>().prop_map(Port::Path)],
         transport in "tcp|unix",
         protocol in proptest::option::of(any::<String>()),
         (requests, samples) in any::<(u64, u64)>(),

@@ -4,7 +4,9 @@
 //! is an error with its reason, never a panic and never a guess. Memory: one record.
 
 use thiserror::Error;
-use tracer_common::{ExchangeRecord, ExecRecord, Header, Phase, RecordKind, Role, SocketCause, SocketRecord};
+use tracer_common::{
+    ExchangeRecord, ExecRecord, FlowRecord, Header, Phase, RecordKind, Role, SocketCause, SocketRecord, TransportKind,
+};
 use zerocopy::FromBytes;
 
 /// A record of the kernel programs.
@@ -13,6 +15,7 @@ pub enum Record {
     Socket(SocketRecord),
     Exchange(ExchangeRecord),
     Exec(Box<ExecRecord>),
+    Flow(Box<FlowRecord>),
 }
 
 /// Why bytes are no record.
@@ -37,10 +40,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     match header.kind {
         RecordKind::SOCKET => {
             let record: SocketRecord = whole(bytes, header)?;
-            check(record.role <= Role::LISTENER, "role")?;
-            check(record.phase <= Phase::REPORTED, "phase")?;
-            check((SocketCause::CONNECTING..=SocketCause::LISTENING).contains(&record.cause), "cause")?;
+            check_socket(&record)?;
             Ok(Record::Socket(record))
+        }
+        RecordKind::FLOW => {
+            let record: FlowRecord = whole(bytes, header)?;
+            check_socket(&record.socket)?;
+            check(usize::from(record.path_length) <= record.path.len(), "path_length")?;
+            Ok(Record::Flow(Box::new(record)))
         }
         RecordKind::EXCHANGE => {
             let record: ExchangeRecord = whole(bytes, header)?;
@@ -68,6 +75,13 @@ fn whole<T: FromBytes>(bytes: &[u8], header: Header) -> Result<T, DecodeError> {
     }
     // The ring rounds lengths up to eight bytes.
     T::read_from_prefix(bytes).ok().filter(|(_, rest)| rest.len() < 8).map(|(record, _)| record).ok_or(length)
+}
+
+fn check_socket(record: &SocketRecord) -> Result<(), DecodeError> {
+    check(record.role <= Role::LISTENER, "role")?;
+    check(record.phase <= Phase::REPORTED, "phase")?;
+    check(record.transport <= TransportKind::UNIX_SEQPACKET, "transport")?;
+    check((SocketCause::CONNECTING..=SocketCause::LISTENING).contains(&record.cause), "cause")
 }
 
 fn check(holds: bool, field: &'static str) -> Result<(), DecodeError> {
@@ -113,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_decoder_panic(kind in 0_u16..5, mut bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
+        fn no_bytes_make_the_decoder_panic(kind in 0_u16..6, mut bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
             if let Some(place) = bytes.get_mut(..2) {
                 place.copy_from_slice(&kind.to_le_bytes());
             }

@@ -12,7 +12,7 @@ fn expected() -> ExpectedCall {
     ExpectedCall {
         from: "program:web".into(),
         to: "program:db".into(),
-        port: 5432,
+        port: 5432.into(),
         transport: "tcp".into(),
         protocol: None,
         requests: 72_000,

@@ -4,9 +4,9 @@
 //! known, and called unknown when it is not. Memory: none of its own.
 
 use super::Engine;
-use crate::exchange::{Connection, ConnectionId, Side, connection, connections::GRACE};
+use crate::exchange::{Connection, ConnectionId, End, Side, connection, connections::GRACE};
 use crate::graph::{Open, ServiceId, ServiceName};
-use crate::identity::{Endpoint, ProcessKey};
+use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
 
 /// A service, or that it is not known yet.
@@ -41,7 +41,7 @@ impl Engine {
             self.tell_unpaired(id);
         }
         if over && late {
-            self.connections.remove(id);
+            self.forget(id);
         } else if !late {
             self.connections.attend(id);
         }
@@ -56,9 +56,11 @@ impl Engine {
             return false;
         }
         let failed = !telling.was_established();
+        let transport = telling.transport;
         let port = match (&connection.client, &connection.server) {
-            (_, Some(server)) => server.local.port,
-            (Some(client), None) => client.remote.port,
+            (Some(End { path: Some(path), .. }), _) | (_, Some(End { path: Some(path), .. })) => path.clone(),
+            (_, Some(server)) => server.local.port.into(),
+            (Some(client), None) => client.remote.port.into(),
             (None, None) => return true,
         };
         let from = self.client_of(connection, late);
@@ -67,14 +69,20 @@ impl Engine {
             (Found::NotYet, _) | (_, Found::NotYet) => return false,
             found => found,
         };
-        let unresolved = [&from, &to].iter().any(|found| matches!(found, Found::Name(ServiceName::Unknown(_))));
+        let is_unknown =
+            |found: &&Found| matches!(found, Found::Name(ServiceName::Unknown(_) | ServiceName::UnknownSocket(_)));
+        let unresolved = [&from, &to].iter().any(is_unknown);
         if unresolved && !failed {
             self.gaps.unresolved += 1;
         }
         let processes = [&from, &to].map(|found| if let Found::Process(key) = found { Some(*key) } else { None });
         let [client, server] = processes;
         let (from, to) = (self.service(from), self.service(to));
-        let (call, new) = self.graph.call(from, to, port, opened);
+        if from == to && port == Port::UNNAMED {
+            // A pair of sockets inside one service: its own affair, and nobody's call.
+            return true;
+        }
+        let (call, new) = self.graph.call((from, to), transport, port, opened);
         if let Some(node) = self.graph.get_mut(call) {
             node.client = client.or(node.client);
             node.server = server.or(node.server);
@@ -99,10 +107,10 @@ impl Engine {
         match (&connection.client, &connection.server) {
             (Some(client), _) => match client.owner {
                 Some(owner) => Found::Process(owner),
-                None if late => Found::Name(ServiceName::Unknown(client.local.address)),
+                None if late => Found::Name(Self::unknown(client, &client.local)),
                 None => Found::NotYet,
             },
-            (None, Some(server)) if late => Found::Name(self.address(&server.remote)),
+            (None, Some(server)) if late => Found::Name(self.address(server, &server.remote)),
             _ => Found::NotYet,
         }
     }
@@ -114,14 +122,18 @@ impl Engine {
         if !late {
             return Found::NotYet;
         }
-        let end = match (&connection.server, &connection.client) {
-            (Some(server), _) => &server.local,
-            (None, Some(client)) => &client.remote,
+        let (told_by, end) = match (&connection.server, &connection.client) {
+            (Some(server), _) => (server, &server.local),
+            (None, Some(client)) => (client, &client.remote),
             (None, None) => return Found::NotYet,
         };
-        match self.listeners.find(end).filter(|_| self.is_local(end)) {
+        let listener = match &told_by.path {
+            Some(path) => self.listeners.find_path(path),
+            None => self.listeners.find(told_by.transport, end).filter(|_| self.is_local(end)),
+        };
+        match listener {
             Some(owner) => Found::Process(owner),
-            None => Found::Name(self.address(end)),
+            None => Found::Name(self.address(told_by, end)),
         }
     }
 
@@ -129,9 +141,17 @@ impl Engine {
         end.is_loopback() || self.local_addresses.contains(&(end.netns, end.address))
     }
 
-    /// What an address is called whose process is not known.
-    fn address(&self, end: &Endpoint) -> ServiceName {
-        if self.is_local(end) { ServiceName::Unknown(end.address) } else { ServiceName::Peer(end.address) }
+    /// What the place is called that an end talks to or is at, where its process is not known.
+    fn address(&self, told_by: &End, place: &Endpoint) -> ServiceName {
+        let elsewhere = told_by.transport != Transport::Unix && !self.is_local(place);
+        if elsewhere { ServiceName::Peer(place.address) } else { Self::unknown(told_by, place) }
+    }
+
+    fn unknown(told_by: &End, place: &Endpoint) -> ServiceName {
+        match &told_by.path {
+            Some(path) => ServiceName::UnknownSocket(path.to_string()),
+            None => ServiceName::Unknown(place.address),
+        }
     }
 
     fn service(&mut self, found: Found) -> ServiceId {
@@ -176,6 +196,12 @@ impl Engine {
         connection.pairing.flush().for_each(|sample| call.record(&sample));
     }
 
+    /// Forgets a connection, but not what was lost of it.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.gaps.exchanges_without_times += self.connections.get(id).map_or(0, Connection::without_times);
+        self.connections.remove(id);
+    }
+
     /// Judges how a connection ended, once.
     pub(super) fn conclude(&mut self, id: ConnectionId) {
         self.count(id);
@@ -185,7 +211,6 @@ impl Engine {
         let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
         let errors = connection::errors(side, end, &closing, call.has_answers());
         call.fail(&errors, end.was_established());
-        self.gaps.exchanges_without_times += end.totals.responses.saturating_sub(end.timed);
         connection.judged = true;
     }
 }

@@ -15,7 +15,7 @@ use crate::detect::Limits;
 use crate::exchange::Connections;
 use crate::graph::snapshot::Degradation;
 use crate::graph::{CallGraph, Moments};
-use crate::identity::{Listeners, Processes};
+use crate::identity::{Listeners, Port, Processes, Transport};
 use crate::input::{Input, Loss, Output, Start};
 use crate::time::{Moment, Span, Wall};
 use std::collections::{BTreeSet, HashSet};
@@ -108,7 +108,12 @@ impl Engine {
     /// Handles one record as the kernel wrote it.
     pub fn record(&mut self, bytes: &[u8], out: &mut Vec<Output>) {
         match decode(bytes) {
-            Ok(Record::Socket(record)) => self.socket(&record, out),
+            Ok(Record::Socket(record)) => self.socket(&record, None, out),
+            Ok(Record::Flow(record)) => {
+                let name = record.path.get(..usize::from(record.path_length)).unwrap_or_default();
+                let path = Transport::from_kernel(record.socket.transport) == Transport::Unix;
+                self.socket(&record.socket, path.then(|| Port::of_path(name)), out);
+            }
             Ok(Record::Exchange(record)) => self.exchange(&record),
             Ok(Record::Exec(record)) => {
                 self.processes.executed(&record);

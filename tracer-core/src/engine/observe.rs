@@ -5,15 +5,16 @@
 
 use super::Engine;
 use crate::exchange::{Closing, ConnectionId, End, Half, Side, pairing};
-use crate::identity::{Endpoint, ProcessKey};
+use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
 use crate::limits;
 use crate::time::{Moment, Span};
-use tracer_common::{Exchange, ExchangeRecord, Role, SocketCause, SocketFlags, SocketRecord};
+use tracer_common::{Exchange, ExchangeRecord, Role, SocketCause, SocketFlags, SocketRecord, TransportKind};
 
 impl Engine {
     /// Handles the state of a socket.
-    pub(super) fn socket(&mut self, record: &SocketRecord, out: &mut Vec<Output>) {
+    /// `path` is the name under which a Unix socket was reached.
+    pub(super) fn socket(&mut self, record: &SocketRecord, path: Option<Port>, out: &mut Vec<Output>) {
         let owner = ProcessKey::from_kernel(record.owner);
         if record.described == 1 {
             self.processes.described(record);
@@ -23,28 +24,35 @@ impl Engine {
         let side = match record.role {
             Role::CLIENT => Side::Client,
             Role::SERVER => Side::Server,
-            Role::LISTENER => return self.listener(record, owner),
+            Role::LISTENER => return self.listener(record, path, owner),
             _ => return,
         };
-        if self.local_addresses.len() < limits::LISTENERS {
+        if path.is_none() && self.local_addresses.len() < limits::LISTENERS {
             let local = Endpoint::local(&record.tuple);
             self.local_addresses.insert((local.netns, local.address));
         }
-        let Some(id) = self.connection_of(record, side) else { return };
+        let Some(id) = self.connection_of(record, path, side) else { return };
         let id = self.follow(id, side, record, owner);
         self.count(id);
     }
 
-    fn listener(&mut self, record: &SocketRecord, owner: Option<ProcessKey>) {
-        if let Some(owner) = owner
-            && record.cause != SocketCause::CLOSED
-        {
-            self.listeners.insert(Endpoint::local(&record.tuple), owner);
+    fn listener(&mut self, record: &SocketRecord, path: Option<Port>, owner: Option<ProcessKey>) {
+        let Some(owner) = owner else { return };
+        let closed = record.cause == SocketCause::CLOSED;
+        match path {
+            Some(path) if closed => self.listeners.remove_path(&path, record.cookie),
+            Some(path) => self.listeners.insert_path(path, record.cookie, owner),
+            // A port that nobody listens on any more goes on naming who did.
+            None if closed => {}
+            None => {
+                let transport = Transport::from_kernel(record.transport);
+                self.listeners.insert(transport, Endpoint::local(&record.tuple), owner);
+            }
         }
     }
 
     /// The connection that a socket belongs to, made if it is new.
-    fn connection_of(&mut self, record: &SocketRecord, side: Side) -> Option<ConnectionId> {
+    fn connection_of(&mut self, record: &SocketRecord, path: Option<Port>, side: Side) -> Option<ConnectionId> {
         if let Some((id, known)) = self.connections.find(record.cookie) {
             let connects_again = record.cause == SocketCause::CONNECTING
                 && self.connections.get(id).and_then(|held| held.end(known)).is_some_and(|end| end.closing.is_some());
@@ -53,13 +61,13 @@ impl Engine {
             }
             self.conclude(id);
             self.tell_unpaired(id);
-            self.connections.remove(id);
+            self.forget(id);
         }
         if record.cause == SocketCause::CLOSED && record.flags & SocketFlags::CLOSED != 0 {
             // Told before and forgotten since: its owner has read what was left.
             return None;
         }
-        let id = self.connections.add(End::new(record), side, Moment(record.opened_at))?;
+        let id = self.connections.add(End::new(record, path), side, Moment(record.opened_at))?;
         let first_end = self.connections.get(id).is_some_and(|connection| connection.end(side.other()).is_none());
         if first_end && record.flags & SocketFlags::PREEXISTING != 0 {
             self.gaps.before_start += 1;
@@ -109,7 +117,9 @@ impl Engine {
         let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
         let unanswered = record.totals.requests.saturating_sub(record.totals.responses);
         let began = record.request_first;
-        let waited = if began == 0 { Span::ZERO } else { Moment(record.active_at).since(Moment(began)) };
+        // Datagrams have no close: their end is when nobody waits any more.
+        let until = if record.transport == TransportKind::UDP { record.header.at } else { record.active_at };
+        let waited = if began == 0 { Span::ZERO } else { Moment(until).since(Moment(began)) };
         end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered, waited });
         end.in_flight_since = None;
         self.connections.attend(id);
@@ -128,6 +138,7 @@ impl Engine {
             return;
         }
         end.last_exchange = exchange.index;
+        end.untold = false;
         end.in_flight_since = None;
         let timed = exchange.request_first != 0
             && exchange.response_first >= exchange.request_first

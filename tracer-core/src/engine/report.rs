@@ -4,6 +4,7 @@
 
 use super::Engine;
 use crate::alert::Evidence;
+use crate::exchange::Connection;
 use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
 use crate::graph::{CallId, Open};
 use crate::input::{NewCall, Output};
@@ -56,7 +57,8 @@ impl Engine {
         );
         Completeness {
             records_lost: self.loss.ring_full,
-            exchanges_lost: self.gaps.exchanges_without_times,
+            exchanges_lost: self.gaps.exchanges_without_times
+                + self.connections.iter().map(Connection::without_times).sum::<u64>(),
             connections_before_start: self.gaps.before_start,
             unresolved_peers: self.gaps.unresolved,
             degraded,

@@ -102,9 +102,10 @@ impl Engine {
     /// The name of a call, and what kinds of thing its ends are.
     fn key(&self, id: CallId) -> Option<(CallKey, [ServiceKind; 2])> {
         let (from, to) = self.graph.ends(id)?;
-        let port = self.graph.get(id)?.port;
+        let call = self.graph.get(id)?;
+        let (port, transport) = (call.port.clone(), call.transport.name().to_owned());
         let kinds = [from.name.kind(), to.name.kind()];
-        Some((CallKey { from: from.name.id(), to: to.name.id(), port, transport: "tcp".to_owned() }, kinds))
+        Some((CallKey { from: from.name.id(), to: to.name.id(), port, transport }, kinds))
     }
 }
 

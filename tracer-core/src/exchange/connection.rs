@@ -4,9 +4,10 @@
 //! twice. Memory: fixed for each connection, but for the exchanges that wait for their other end.
 
 use super::Pairing;
+use super::joining::Key;
 use crate::graph::metrics::{Delta, Latencies};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
-use crate::identity::{Endpoint, ProcessKey};
+use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::time::{Moment, Span};
 use tracer_common::{Phase, SocketFlags, SocketRecord, Totals};
 
@@ -47,6 +48,15 @@ pub struct Closing {
 #[derive(Clone, Debug)]
 pub struct End {
     pub cookie: u64,
+    /// The cookie of the other end, where the kernel tells it; else 0.
+    pub peer_cookie: u64,
+    pub transport: Transport,
+    /// The path under which a Unix socket was reached.
+    pub path: Option<Port>,
+    /// The sequence numbers that this side and the other began with; `None` until they are known.
+    pub sequences: Option<(u32, u32)>,
+    /// The keys under which the other end finds it.
+    pub(super) registered: Vec<Key>,
     pub local: Endpoint,
     pub remote: Endpoint,
     pub owner: Option<ProcessKey>,
@@ -60,6 +70,8 @@ pub struct End {
     pub last_exchange: u64,
     /// Exchanges whose times came.
     pub timed: u64,
+    /// Its current exchange has an answer and has not been told yet.
+    pub untold: bool,
     pub closing: Option<Closing>,
     /// When it was last heard of.
     pub heard: Moment,
@@ -70,9 +82,14 @@ pub struct End {
 impl End {
     /// A new end as its first record shows it, nothing of it counted yet.
     #[must_use]
-    pub fn new(record: &SocketRecord) -> Self {
+    pub fn new(record: &SocketRecord, path: Option<Port>) -> Self {
         Self {
             cookie: record.cookie,
+            peer_cookie: record.peer_cookie,
+            transport: Transport::from_kernel(record.transport),
+            path,
+            sequences: sequences(record),
+            registered: Vec::new(),
             local: Endpoint::local(&record.tuple),
             remote: Endpoint::remote(&record.tuple),
             owner: ProcessKey::from_kernel(record.owner),
@@ -82,6 +99,7 @@ impl End {
             in_flight_since: None,
             last_exchange: 0,
             timed: 0,
+            untold: false,
             closing: None,
             heard: Moment(record.header.at),
             unfound: 0,
@@ -121,6 +139,8 @@ impl End {
     pub fn observe(&mut self, record: &SocketRecord) {
         self.flags = record.flags;
         self.local.port = record.tuple.local_port;
+        self.sequences = self.sequences.or(sequences(record));
+        self.untold = record.phase == Phase::RESPONSE;
         let waiting = record.phase == Phase::REQUEST && record.request_first != 0;
         self.in_flight_since = waiting.then_some(Moment(record.request_first));
     }
@@ -136,6 +156,11 @@ impl End {
     pub fn in_flight(&self) -> u64 {
         if self.closing.is_some() { 0 } else { self.totals.requests.saturating_sub(self.totals.responses) }
     }
+}
+
+/// The initial sequence numbers, which are zeros until the connection is established.
+fn sequences(record: &SocketRecord) -> Option<(u32, u32)> {
+    (record.first_sent != 0 || record.first_received != 0).then_some((record.first_sent, record.first_received))
 }
 
 /// One connection.
@@ -182,6 +207,13 @@ impl Connection {
         [first, first.other()].into_iter().find_map(|side| Some((side, self.end(side)?)))
     }
 
+    /// Exchanges that were counted and whose times will not come any more: as the client had them, if it is known.
+    #[must_use]
+    pub fn without_times(&self) -> u64 {
+        let end = self.client.as_ref().or(self.server.as_ref()).filter(|_| self.call.is_some());
+        end.map_or(0, |end| end.totals.responses.saturating_sub(end.timed + u64::from(end.untold)))
+    }
+
     /// Whether every known end is closed.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -213,7 +245,8 @@ pub fn errors(side: Side, end: &End, closing: &Closing, answers: bool) -> Errors
     // A client that asks and leaves at once wanted no answer: it said goodbye (PostgreSQL's Terminate, MySQL's COM_QUIT).
     let client_closed_first = (side == Side::Server) == (closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0);
     let goodbye = client_closed_first && closing.waited < PATIENCE;
-    let server_closed_first = !client_closed_first;
+    // Datagrams have no end that says who left; what is not answered is an error only where answers are usual.
+    let server_closed_first = !client_closed_first && end.transport != Transport::Udp;
     if reset {
         errors.reset = 1;
     } else if closing.error == ETIMEDOUT {
@@ -232,7 +265,7 @@ mod tests {
     fn end(flags: u16) -> End {
         let mut record = SocketRecord::new_zeroed();
         record.flags = flags;
-        End::new(&record)
+        End::new(&record, None)
     }
 
     fn judge(side: Side, flags: u16, error: u32, unanswered: u64, answers: bool) -> ErrorsByKind {

@@ -1,16 +1,15 @@
-//! All connections, found by socket and by address pair.
+//! All connections, found by socket and by what their two ends have in common.
 //!
-//! Invariant: two ends are joined only if each is the other's mirror image and neither has another partner; where an
-//! address means something only inside a network namespace, only within the same one.
+//! Invariant: two ends are joined only if they fit (`joining`) and neither has another partner.
 //! Memory: `limits::CONNECTIONS`; beyond it new connections are not followed, and counted.
 
+use super::joining::{Fit, Key, neighbours};
 use super::{Closing, Connection, End, Pairing, Side};
-use crate::identity::Endpoint;
 use crate::limits;
 use crate::time::{Moment, Span};
 use slab::Slab;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use tracer_common::SocketFlags;
 
 /// How long a connection waits for its other end to show up.
 pub const GRACE: Span = Span::from_seconds(1);
@@ -18,15 +17,12 @@ pub const GRACE: Span = Span::from_seconds(1);
 /// Names a connection while it is followed.
 pub type ConnectionId = usize;
 
-/// Client address and port, server address and port.
-type Pair = (IpAddr, u16, IpAddr, u16);
-
 /// All connections that are followed.
 #[derive(Debug, Default)]
 pub struct Connections {
     slab: Slab<Connection>,
     by_cookie: HashMap<u64, (ConnectionId, Side)>,
-    by_pair: HashMap<Pair, Vec<ConnectionId>>,
+    by_key: HashMap<Key, Vec<ConnectionId>>,
     /// Connections that a tick must look at: without a call, or over.
     attention: Vec<ConnectionId>,
     /// Connections not followed because of the cap.
@@ -92,9 +88,6 @@ impl Connections {
                 pairing: Pairing::default(),
             }),
         };
-        if end.local.port != 0 {
-            self.by_pair.entry(pair(&end, side)).or_default().push(id);
-        }
         self.by_cookie.insert(cookie, (id, side));
         if let Some(connection) = self.slab.get_mut(id) {
             match side {
@@ -102,47 +95,64 @@ impl Connections {
                 Side::Server => connection.server = Some(end),
             }
         }
+        self.register(id, side);
         self.attention.push(id);
         Some(id)
     }
 
-    /// A socket's local port is known now: joins it to its other end if that came first.
+    /// More may be known of a socket than before, such as its port: joins it to its other end if that came first.
     pub fn locate(&mut self, id: ConnectionId, side: Side, at: Moment) -> ConnectionId {
-        let Some(connection) = self.slab.get_mut(id) else { return id };
-        let Some(end) = connection.end(side).filter(|end| end.local.port != 0) else { return id };
-        let key = pair(end, side);
-        if self.by_pair.get(&key).is_some_and(|ids| ids.contains(&id)) {
+        let Some(connection) = self.slab.get(id) else { return id };
+        let Some(end) = connection.end(side) else { return id };
+        if end.keys(side).all(|key| end.registered.contains(&key)) {
             return id;
         }
-        let taken = match (self.partner_by(&key, end_netns(self.slab.get(id), side), side), self.slab.get_mut(id)) {
-            (Some(other), Some(connection)) if other != id && connection.call.is_none() => match side {
-                Side::Client => connection.client.take(),
-                Side::Server => connection.server.take(),
-            },
-            _ => None,
-        };
-        let Some(end) = taken else {
-            self.by_pair.entry(key).or_default().push(id);
+        let alone = connection.end(side.other()).is_none() && connection.call.is_none();
+        if !alone || self.partner(end, side).is_none_or(|other| other == id) {
+            self.register(id, side);
             return id;
-        };
+        }
+        let taken = self.slab.get_mut(id).and_then(|connection| match side {
+            Side::Client => connection.client.take(),
+            Side::Server => connection.server.take(),
+        });
+        let Some(end) = taken else { return id };
+        self.forget(id, &end);
         self.remove(id);
         self.add(end, side, at).unwrap_or(id)
+    }
+
+    /// Lets the other end find this one by everything that is known of it.
+    fn register(&mut self, id: ConnectionId, side: Side) {
+        let Some(end) = self.slab.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
+        let new: Vec<Key> = end.keys(side).filter(|key| !end.registered.contains(key)).collect();
+        end.registered.extend(&new);
+        for key in new {
+            self.by_key.entry(key).or_default().push(id);
+        }
     }
 
     /// Forgets a connection.
     pub fn remove(&mut self, id: ConnectionId) {
         let Some(connection) = self.slab.try_remove(id) else { return };
-        for (side, end) in [(Side::Client, connection.client), (Side::Server, connection.server)] {
-            let Some(end) = end else { continue };
-            if self.by_cookie.get(&end.cookie).is_some_and(|(held, _)| *held == id) {
-                self.by_cookie.remove(&end.cookie);
+        for end in [connection.client, connection.server].into_iter().flatten() {
+            self.forget(id, &end);
+        }
+    }
+
+    /// Takes an end out of the tables.
+    fn forget(&mut self, id: ConnectionId, end: &End) {
+        if self.by_cookie.get(&end.cookie).is_some_and(|(held, _)| *held == id) {
+            self.by_cookie.remove(&end.cookie);
+        }
+        for key in &end.registered {
+            let Some(ids) = self.by_key.get_mut(key) else { continue };
+            // One entry: the other end may be registered under the same key.
+            if let Some(place) = ids.iter().position(|held| *held == id) {
+                ids.swap_remove(place);
             }
-            let key = pair(&end, side);
-            if let Some(ids) = self.by_pair.get_mut(&key) {
-                ids.retain(|held| *held != id);
-                if ids.is_empty() {
-                    self.by_pair.remove(&key);
-                }
+            if ids.is_empty() {
+                self.by_key.remove(key);
             }
         }
     }
@@ -160,46 +170,46 @@ impl Connections {
         ids
     }
 
+    /// The connection that lacks `side` and whose other end fits this one.
     fn partner(&self, end: &End, side: Side) -> Option<ConnectionId> {
-        self.partner_by(&pair(end, side), Some(end.local), side)
+        let older = end.flags & SocketFlags::PREEXISTING != 0;
+        end.keys(side).find_map(|key| {
+            let exact = self.partner_by(&key, end, side);
+            exact.or_else(
+                || {
+                    if older { neighbours(key).find_map(|near| self.partner_by(&near, end, side)) } else { None }
+                },
+            )
+        })
     }
 
-    /// The connection that lacks `side` and whose other end mirrors it.
-    fn partner_by(&self, key: &Pair, local: Option<Endpoint>, side: Side) -> Option<ConnectionId> {
-        let local = local?;
-        let lacking = |id: &&ConnectionId| {
-            self.slab.get(**id).is_some_and(|held| held.end(side).is_none() && held.end(side.other()).is_some())
-        };
-        let netns_of = |id: ConnectionId| self.slab.get(id)?.end(side.other()).map(|end| end.local.netns);
-        let candidates: Vec<ConnectionId> = self.by_pair.get(key)?.iter().filter(lacking).copied().collect();
-        let near = candidates.iter().copied().find(|id| netns_of(*id) == Some(local.netns));
-        let far = || match candidates.as_slice() {
-            [only] if !local.is_confined() => Some(*only),
-            _ => None,
-        };
-        near.or_else(far)
-    }
-}
-
-fn end_netns(connection: Option<&Connection>, side: Side) -> Option<Endpoint> {
-    connection?.end(side).map(|end| end.local)
-}
-
-fn pair(end: &End, side: Side) -> Pair {
-    match side {
-        Side::Client => (end.local.address, end.local.port, end.remote.address, end.remote.port),
-        Side::Server => (end.remote.address, end.remote.port, end.local.address, end.local.port),
+    fn partner_by(&self, key: &Key, end: &End, side: Side) -> Option<ConnectionId> {
+        let mut only_if = None;
+        let mut candidates = 0;
+        for id in self.by_key.get(key)? {
+            let Some(held) = self.slab.get(*id).filter(|held| held.end(side).is_none()) else { continue };
+            match held.end(side.other()).and_then(|other| end.fits(other, key)) {
+                Some(Fit::Certain) => return Some(*id),
+                Some(Fit::IfOnly) => {
+                    candidates += 1;
+                    only_if = Some(*id);
+                }
+                None => {}
+            }
+        }
+        only_if.filter(|_| candidates == 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Endpoint;
     use tracer_common::SocketRecord;
     use zerocopy::FromZeros as _;
 
     fn end(cookie: u64, netns: u32, local: (&str, u16), remote: (&str, u16)) -> End {
-        let mut end = End::new(&SocketRecord::new_zeroed());
+        let mut end = End::new(&SocketRecord::new_zeroed(), None);
         end.cookie = cookie;
         end.local = Endpoint { netns, address: local.0.parse().unwrap(), port: local.1 };
         end.remote = Endpoint { netns, address: remote.0.parse().unwrap(), port: remote.1 };
@@ -244,7 +254,7 @@ mod tests {
         let mut all = Connections::default();
         let id = all.add(end(1, 5, ("127.0.0.1", 4000), ("127.0.0.1", 80)), Side::Client, Moment(0)).unwrap();
         all.remove(id);
-        assert!(all.by_cookie.is_empty() && all.by_pair.is_empty() && all.slab.is_empty());
+        assert!(all.by_cookie.is_empty() && all.by_key.is_empty() && all.slab.is_empty());
     }
 
     #[test]

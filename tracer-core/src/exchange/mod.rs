@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod connections;
+pub mod joining;
 pub mod pairing;
 
 pub use connection::{Closing, Connection, End, Side};

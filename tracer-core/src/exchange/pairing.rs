@@ -1,7 +1,8 @@
 //! Joining the two views of one exchange: the client's and the server's.
 //!
 //! Both ends name an exchange by the TCP sequence number of its request's first byte, which is the same at both ends
-//! and survives address translation. Invariant: the server's time lies within the client's, so a wait is never
+//! and survives address translation; on other sockets both count their requests, and since one may have begun to count
+//! later, the two views must overlap in time. Invariant: the server's time lies within the client's, so a wait is never
 //! negative: where the client's send was seen later than the server's receive (a long or preempted system call), the
 //! exchange began no later than the server had it. Memory: `limits::UNPAIRED_EXCHANGES` for each connection; the
 //! oldest is told from its one side.
@@ -15,7 +16,7 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Half {
     pub side: Side,
-    /// TCP sequence number of the request's first byte.
+    /// TCP sequence number of the request's first byte, or the number of the request.
     pub sequence: u32,
     pub request_first: Moment,
     pub response_first: Moment,
@@ -38,7 +39,10 @@ pub struct Pairing {
 impl Pairing {
     /// Adds a view; returns what can be told now.
     pub fn add(&mut self, half: Half) -> Option<Sample> {
-        let other = self.waiting.iter().position(|held| held.side != half.side && held.sequence == half.sequence);
+        let other = self
+            .waiting
+            .iter()
+            .position(|held| held.side != half.side && held.sequence == half.sequence && overlap(held, &half));
         if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
             let (client, server) = if half.side == Side::Client { (half, held) } else { (held, half) };
             return Some(join(client, server));
@@ -51,6 +55,10 @@ impl Pairing {
     pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
         self.waiting.drain(..).map(alone)
     }
+}
+
+fn overlap(one: &Half, other: &Half) -> bool {
+    one.request_first <= other.response_first && other.request_first <= one.response_first
 }
 
 fn join(client: Half, server: Half) -> Sample {
@@ -102,6 +110,13 @@ mod tests {
         pairing.add(half(Side::Server, 7, 100, 190));
         let sample = pairing.add(half(Side::Client, 7, 150, 200)).unwrap();
         assert_eq!((sample.latency, sample.wait), (Some(Span(100)), Some(Span(10))));
+    }
+
+    #[test]
+    fn views_of_the_same_number_that_do_not_overlap_are_of_different_exchanges() {
+        let mut pairing = Pairing::default();
+        assert_eq!(pairing.add(half(Side::Client, 1, 0, 10)), None);
+        assert_eq!(pairing.add(half(Side::Server, 1, 20, 30)), None);
     }
 
     #[test]

@@ -106,7 +106,9 @@ impl Picture {
         let stores: HashSet<&str> = graph
             .calls
             .iter()
-            .filter(|call| call.transport == "tcp" && STORE_PORTS.contains(&call.port))
+            .filter(|call| {
+                call.transport == "tcp" && call.port.number().is_some_and(|port| STORE_PORTS.contains(&port))
+            })
             .map(|call| call.to.as_str())
             .collect();
         let mut figures = Vec::new();
@@ -192,9 +194,9 @@ fn arrow(call: &Call, from: usize, to: usize) -> Arrow {
 
 fn port(call: &Call) -> String {
     match call.transport.as_str() {
-        "tcp" => format!(":{}", call.port),
-        transport if call.port == 0 => visible(transport),
-        transport => format!(":{} {}", call.port, visible(transport)),
+        "tcp" => format!(":{}", visible(&call.port.to_string())),
+        "unix" => visible(&call.port.to_string()),
+        transport => format!(":{} {}", visible(&call.port.to_string()), visible(transport)),
     }
 }
 

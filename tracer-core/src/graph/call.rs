@@ -8,7 +8,7 @@ use super::metrics::{self, Delta, Latencies, Window};
 use super::snapshot::{Anomaly, CallState, ErrorsByKind};
 use crate::detect::CallJudge;
 use crate::exchange::Sample;
-use crate::identity::ProcessKey;
+use crate::identity::{Port, ProcessKey, Transport};
 use crate::limits;
 use crate::time::{Moment, Span};
 use std::collections::VecDeque;
@@ -17,7 +17,8 @@ use tracer_common::Totals;
 /// An edge of the graph.
 #[derive(Debug)]
 pub struct CallNode {
-    pub port: u16,
+    pub port: Port,
+    pub transport: Transport,
     pub state: CallState,
     pub first_seen: Moment,
     pub totals: Totals,
@@ -36,9 +37,10 @@ pub struct CallNode {
 
 impl CallNode {
     #[must_use]
-    pub fn new(port: u16, at: Moment) -> Self {
+    pub fn new(port: Port, transport: Transport, at: Moment) -> Self {
         Self {
             port,
+            transport,
             state: CallState::Unjudged,
             first_seen: at,
             totals: Totals { requests: 0, responses: 0, bytes_sent: 0, bytes_received: 0 },

@@ -1,6 +1,6 @@
 //! The call graph: services as nodes, calls as directed edges by port.
 //!
-//! Invariant: a call is found by (from, to, port); counts only grow. Memory: `limits::SERVICES` nodes and
+//! Invariant: a call is found by (from, to, transport, port); counts only grow. Memory: `limits::SERVICES` nodes and
 //! `limits::CALLS` edges; beyond a cap everything goes to the node `other`, and is counted.
 
 pub mod call;
@@ -14,7 +14,7 @@ pub use call::CallNode;
 pub use service::{ServiceName, ServiceNode};
 pub use view::{Moments, Open};
 
-use crate::identity::ProcessKey;
+use crate::identity::{Port, ProcessKey, Transport};
 use crate::limits;
 use crate::time::Moment;
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
@@ -30,7 +30,7 @@ pub type ServiceId = NodeIndex;
 pub struct CallGraph {
     graph: DiGraph<ServiceNode, CallNode>,
     services: HashMap<ServiceName, ServiceId>,
-    calls: HashMap<(ServiceId, ServiceId, u16), CallId>,
+    calls: HashMap<(ServiceId, ServiceId, Transport, Port), CallId>,
     /// Services and calls that went to `other` because of a cap.
     pub folded: u64,
 }
@@ -63,21 +63,27 @@ impl CallGraph {
     }
 
     /// The call between two services on a port; `true` says that it is new.
-    pub fn call(&mut self, from: ServiceId, to: ServiceId, port: u16, at: Moment) -> (CallId, bool) {
-        let mut key = (from, to, port);
+    pub fn call(
+        &mut self,
+        (from, to): (ServiceId, ServiceId),
+        transport: Transport,
+        port: Port,
+        at: Moment,
+    ) -> (CallId, bool) {
+        let mut key = (from, to, transport, port);
         if let Some(id) = self.calls.get(&key) {
             return (*id, false);
         }
         if self.calls.len() >= limits::CALLS {
             self.folded += 1;
             let other = self.service(ServiceName::Other);
-            key = (other, other, 0);
+            key = (other, other, Transport::Tcp, Port::Number(0));
             if let Some(id) = self.calls.get(&key) {
                 return (*id, false);
             }
         }
-        let (from, to, port) = key;
-        let id = self.graph.add_edge(from, to, CallNode::new(port, at));
+        let (from, to, transport, ref port) = key;
+        let id = self.graph.add_edge(from, to, CallNode::new(port.clone(), transport, at));
         self.calls.insert(key, id);
         (id, true)
     }
@@ -118,7 +124,7 @@ mod tests {
         assert_eq!(graph.folded, 10);
         let service = graph.service(ServiceName::Program("0".to_owned()));
         for port in 0..=u16::MAX {
-            graph.call(service, service, port, Moment(0));
+            graph.call((service, service), Transport::Tcp, port.into(), Moment(0));
         }
         assert_eq!(graph.graph.edge_count(), limits::CALLS + 1);
     }

@@ -18,6 +18,8 @@ pub enum ServiceName {
     Peer(IpAddr),
     /// A local address whose process is not known.
     Unknown(IpAddr),
+    /// The process at a Unix socket of this path is not known.
+    UnknownSocket(String),
     /// Everything beyond a cap.
     Other,
 }
@@ -30,6 +32,7 @@ impl ServiceName {
             Self::Program(name) => format!("program:{name}"),
             Self::Peer(address) => format!("peer:{address}"),
             Self::Unknown(address) => format!("unknown:{address}"),
+            Self::UnknownSocket(path) => format!("unknown:{path}"),
             Self::Other => "other".to_owned(),
         }
     }
@@ -41,6 +44,7 @@ impl ServiceName {
             Self::Program(name) => name.clone(),
             Self::Peer(address) => address.to_string(),
             Self::Unknown(address) => format!("unknown ({address})"),
+            Self::UnknownSocket(path) => format!("unknown ({path})"),
             Self::Other => "other".to_owned(),
         }
     }
@@ -50,7 +54,7 @@ impl ServiceName {
         match self {
             Self::Program(_) => ServiceKind::Program,
             Self::Peer(_) => ServiceKind::Peer,
-            Self::Unknown(_) => ServiceKind::Unknown,
+            Self::Unknown(_) | Self::UnknownSocket(_) => ServiceKind::Unknown,
             Self::Other => ServiceKind::Other,
         }
     }

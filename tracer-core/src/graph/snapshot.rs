@@ -4,6 +4,7 @@
 //! what is absent is `None` (JSON `null`), never 0. Names are as found and may hold any characters: each exporter
 //! escapes for its format. Memory: one copy of the bounded graph.
 
+use crate::identity::Port;
 use serde::{Deserialize, Serialize};
 
 /// The value of [`GraphSnapshot::schema`].
@@ -97,7 +98,9 @@ pub struct Call {
     pub from: String,
     /// Service id of the server.
     pub to: String,
-    pub port: u16,
+    /// The port number, or the path of a Unix socket (`@name` for an abstract one).
+    pub port: Port,
+    /// `tcp`, `udp` or `unix`.
     pub transport: String,
     /// Recognised from the bytes; `None` until a parser knows it.
     pub protocol: Option<String>,

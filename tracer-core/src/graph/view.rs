@@ -83,7 +83,7 @@ impl CallGraph {
             }
             calls.push(call_view(from, to, call, moments, open.get(&id).copied().unwrap_or_default()));
         }
-        calls.sort_by(|a, b| (&a.from, &a.to, a.port, &a.transport).cmp(&(&b.from, &b.to, b.port, &b.transport)));
+        calls.sort_by(|a, b| (&a.from, &a.to, &a.port, &a.transport).cmp(&(&b.from, &b.to, &b.port, &b.transport)));
         GraphSnapshot {
             schema: SCHEMA.to_owned(),
             host: moments.start.host.clone(),
@@ -127,8 +127,8 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
     Call {
         from: from.name.id(),
         to: to.name.id(),
-        port: call.port,
-        transport: "tcp".to_owned(),
+        port: call.port.clone(),
+        transport: call.transport.name().to_owned(),
         protocol: None,
         state: call.state,
         first_seen: moments.wall(call.first_seen).rfc3339(),

@@ -6,10 +6,12 @@
 pub mod address;
 pub mod listeners;
 pub mod naming;
+pub mod port;
 pub mod processes;
 
 pub use address::Endpoint;
 pub use listeners::Listeners;
+pub use port::{Port, Transport};
 pub use processes::{Process, Processes};
 
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use super::format::VERSION;
 use crate::time::{Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tracer_common::{ExchangeRecord, ExecRecord, Header, SocketRecord};
+use tracer_common::{ExchangeRecord, ExecRecord, FlowRecord, Header, SocketRecord};
 
 /// The value of [`TapeHeader::schema`].
 pub const SCHEMA: &str = "tracer.tape/1";
@@ -73,6 +73,7 @@ fn abi() -> BTreeMap<String, usize> {
         ("header", size_of::<Header>()),
         ("socket", size_of::<SocketRecord>()),
         ("exchange", size_of::<ExchangeRecord>()),
+        ("flow", size_of::<FlowRecord>()),
         ("exec", size_of::<ExecRecord>()),
     ];
     sizes.into_iter().map(|(name, size)| (name.to_owned(), size)).collect()

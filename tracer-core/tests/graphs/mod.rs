@@ -167,7 +167,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16, state: CallState, rate: f64,
     Call {
         from: from.to_owned(),
         to: to.to_owned(),
-        port,
+        port: port.into(),
         transport: "tcp".to_owned(),
         protocol: None,
         state,

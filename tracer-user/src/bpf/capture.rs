@@ -3,28 +3,29 @@
 //! Invariant: listening ports are known before the role of an older connection is decided; a hook that cannot be
 //! attached is a named degradation unless nothing works without it. Memory: the ring, of the size asked for.
 
-use super::hooks::{CENSUS, HOOKS, Hook, SNAPSHOT};
-use super::iterate::Iterator;
+use super::addresses;
+use super::hooks::{CENSUS, FLOWS, HOOKS, Hook, LIVING, SNAPSHOT, STALE};
+use super::iterate::{Iterator, record_length};
 use super::offsets::{self, KERNEL_BTF};
 use super::privilege;
 use super::refusal::refused;
+use super::settings::settings;
+use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
-use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
-use tracer_common::{Census, Counters, Reader, Site, SocketRecord};
+use tracer_common::{Census, Counters, FlowKey, FlowRecord, Header, Reader, RecordKind, Site, SocketCause};
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::input::Loss;
+use zerocopy::FromBytes as _;
 
 /// The kernel programs, compiled when this program was.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
-
-/// An exchange whose response has begun and which is silent for this long counts as finished.
-const QUIET_AFTER: Duration = Duration::from_millis(200);
 
 /// Values of the programs' log level: the constant folds every message away unless it is wanted.
 const LOG_NOTHING: u8 = 0;
@@ -32,7 +33,7 @@ const LOG_ALL: u8 = u8::MAX;
 
 /// Words in one CPU's counters.
 const COUNTER_WORDS: usize = size_of::<Counters>() / 8;
-/// Words in one hook's counters: seen, filtered, tracked, map full, emitted, submitted, ring full, read fault.
+/// Words in one hook's counters, in the order of `SiteCounters`.
 const SITE_WORDS: usize = COUNTER_WORDS / Site::COUNT;
 
 /// Loaded and attached programs. Dropping it detaches and unloads everything.
@@ -41,14 +42,26 @@ pub(crate) struct Capture {
     programs: Ebpf,
     ready: OwnedFd,
     records: RingBuf<MapData>,
-    control: Array<MapData, [u32; 2]>,
+    control: Array<MapData, [u32; 4]>,
+    look: u32,
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
     snapshot: Iterator,
     census: Iterator,
+    living: Iterator,
+    flows: Iterator,
+    stale: Iterator,
+    flow_states: HashMap<MapData, FlowKeyBytes, FlowStateBytes>,
+    living_sockets: HashMap<MapData, u64, u32>,
+    spill: Spill,
+    /// Records kept aside when it was looked last.
+    spilled: u64,
     /// What does not work, by name.
     pub(crate) degraded: Vec<Degradation>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
+
+type FlowKeyBytes = [u8; size_of::<FlowKey>()];
+type FlowStateBytes = [u8; size_of::<tracer_common::FlowState>()];
 
 /// What one hook counted, over all CPUs, in the order of `SiteCounters`.
 pub(crate) type SiteTotals = [u64; SITE_WORDS];
@@ -63,7 +76,7 @@ impl Capture {
         })?;
         let offsets = offsets::resolve(&btf).context("this kernel is not one that the tracer knows")?;
         drop(btf);
-        let settings = [u64::from(ring / 4), u64::try_from(QUIET_AFTER.as_nanos()).unwrap_or(u64::MAX)];
+        let settings = settings(ring);
         let kernel = Btf::from_sys_fs().context("read the kernel's BTF")?;
         let mut programs = EbpfLoader::new()
             .btf(Some(&kernel))
@@ -75,10 +88,11 @@ impl Capture {
             .allow_unsupported_maps()
             .load(OBJECT)
             .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
-        let storage = programs.map("SOCKETS").context("the object has no map SOCKETS")?;
-        let storage = map_descriptor(storage)?;
-        let census = load_iterator(&mut programs, CENSUS, &kernel, None)?;
-        let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel, Some(storage))?;
+        let census = load_iterator(&mut programs, CENSUS, &kernel)?;
+        let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel)?;
+        let living = load_iterator(&mut programs, LIVING, &kernel)?;
+        let flows = load_iterator(&mut programs, FLOWS, &kernel)?;
+        let stale = load_iterator(&mut programs, STALE, &kernel)?;
         if kernel_log {
             env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
         }
@@ -86,11 +100,19 @@ impl Capture {
         let mut capture = Self {
             records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,
             control: Array::try_from(take(&mut programs, "CONTROL")?)?,
+            look: 1,
             counters: PerCpuArray::try_from(take(&mut programs, "COUNTERS")?)?,
+            flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
+            living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
+            spill: Spill::new(take(&mut programs, "SPILLED")?, take(&mut programs, "SPILLED_EXECS")?)?,
+            spilled: 0,
             programs,
             ready: rustix::event::epoll::create(epoll::CreateFlags::CLOEXEC)?,
             snapshot,
             census,
+            living,
+            flows,
+            stale,
             degraded: Vec::new(),
             logger,
         };
@@ -109,7 +131,15 @@ impl Capture {
                 self.degraded.push(Degradation { name: degradation(hook), reason: format!("{error:#}") });
             }
         }
+        if let Err(error) = addresses::attach(&mut self.programs) {
+            self.degraded.push(Degradation { name: addresses_degradation(), reason: format!("{error:#}") });
+        }
         Ok(())
+    }
+
+    /// Tells the programs how the reader waits and what the next iterators should do.
+    fn control(&mut self, reader: u32, census: u32) -> Result<()> {
+        Ok(self.control.set(0, [reader, census, self.look, 0], 0)?)
     }
 
     /// Why a hook is not attached; `None` when it is.
@@ -119,25 +149,67 @@ impl Capture {
         Some(format!("{}: {}", hook.without, missing.reason))
     }
 
+    /// Why the hooks on addresses of datagrams are not attached; `None` when they are.
+    pub(crate) fn missing_addresses(&self) -> Option<String> {
+        let name = addresses_degradation();
+        let missing = self.degraded.iter().find(|degradation| degradation.name == name)?;
+        Some(format!("{}: {}", addresses::WITHOUT, missing.reason))
+    }
+
     /// Takes in what was open before: listening sockets first, so that the connections' roles can be told.
     pub(crate) fn census(&mut self, mut each: impl FnMut(&[u8])) -> Result<()> {
         for pass in [Census::LISTENERS, Census::CONNECTIONS] {
-            self.control.set(0, [Reader::ON_TIMER, pass], 0)?;
-            self.census.run(size_of::<SocketRecord>(), &mut each)?;
+            self.control(Reader::ON_TIMER, pass)?;
+            self.census.run(record_length, &mut each)?;
         }
-        self.control.set(0, [Reader::ON_TIMER, Census::DONE], 0)?;
-        Ok(())
+        self.control(Reader::ON_TIMER, Census::DONE)
     }
 
     /// Reports every socket that changed since the last snapshot or has a request in flight; with `all` every one.
-    pub(crate) fn snapshot(&mut self, all: bool, each: impl FnMut(&[u8])) -> Result<()> {
-        let census = if all { Census::DONE_REPORT_ALL } else { Census::DONE };
-        self.control.set(0, [Reader::ON_TIMER, census], 0)?;
-        self.snapshot.run(size_of::<SocketRecord>(), each)
+    pub(crate) fn snapshot(&mut self, all: bool, mut each: impl FnMut(&[u8])) -> Result<()> {
+        self.look = self.look.wrapping_add(1);
+        self.control(Reader::ON_TIMER, if all { Census::DONE_REPORT_ALL } else { Census::DONE })?;
+        self.snapshot.run(record_length, &mut each)?;
+        self.living.run(|_| size_of::<u64>(), |_| {})?;
+        let mut over = Vec::new();
+        self.flows.run(record_length, |bytes| {
+            if let Ok((record, _)) = FlowRecord::read_from_prefix(bytes)
+                && record.socket.header.kind == RecordKind::FLOW
+                && record.socket.cause == SocketCause::CLOSED
+            {
+                over.push(record.key);
+            }
+            each(bytes);
+        })?;
+        for key in over {
+            // Whether it is still there is no matter: it is to go.
+            let _ = self.flow_states.remove(&zerocopy::transmute!(key));
+        }
+        let mut gone = Vec::new();
+        self.stale.run(|_| size_of::<u64>(), |bytes| gone.extend(u64::read_from_bytes(bytes)))?;
+        for cookie in gone {
+            let _ = self.living_sockets.remove(&cookie);
+        }
+        Ok(())
     }
 
-    /// Hands every waiting record to `each`; returns how many there were.
+    /// Takes the records that found the ring full and were kept aside, if there are new ones.
+    fn take_spilled(&mut self) -> Vec<Vec<u8>> {
+        let spilled = self.counters().unwrap_or_default().iter().map(|[.., spilled, _, _]| *spilled).sum();
+        if std::mem::replace(&mut self.spilled, spilled) == spilled { Vec::new() } else { self.spill.take() }
+    }
+
+    /// Hands every waiting record to `each`, oldest first; returns how many there were.
     pub(crate) fn drain(&mut self, mut each: impl FnMut(&[u8])) -> u64 {
+        let mut kept_aside = self.take_spilled();
+        if !kept_aside.is_empty() {
+            while let Some(record) = self.records.next() {
+                kept_aside.push(record.to_vec());
+            }
+            kept_aside.sort_by_key(|record| Header::read_from_prefix(record).map_or(0, |(header, _)| header.at));
+            kept_aside.iter().for_each(|record| each(record));
+            return u64::try_from(kept_aside.len()).unwrap_or(0);
+        }
         let mut count = 0;
         while let Some(record) = self.records.next() {
             each(&record);
@@ -155,7 +227,7 @@ impl Capture {
     /// fills. After falling asleep the ring must be drained once more before waiting.
     pub(crate) fn fall_asleep(&mut self, asleep: bool) -> Result<()> {
         let reader = if asleep { Reader::ASLEEP } else { Reader::ON_TIMER };
-        Ok(self.control.set(0, [reader, Census::DONE], 0)?)
+        self.control(reader, Census::DONE)
     }
 
     /// Waits until a program wakes the reader or `timeout` has passed.
@@ -191,13 +263,17 @@ impl Capture {
     /// What was lost in the kernel since the start.
     pub(crate) fn loss(&self) -> Result<Loss> {
         let mut loss = Loss::default();
-        for [.., map_full, _, _, ring_full, read_fault] in self.counters()? {
+        for [_, _, _, map_full, _, _, _, ring_full, read_fault] in self.counters()? {
             loss.map_full += map_full;
             loss.ring_full += ring_full;
             loss.read_fault += read_fault;
         }
         Ok(loss)
     }
+}
+
+fn addresses_degradation() -> String {
+    format!("addresses of datagrams are not seen: {}", addresses::WITHOUT)
 }
 
 fn degradation(hook: &Hook) -> String {
@@ -219,8 +295,10 @@ fn take(programs: &mut Ebpf, name: &str) -> Result<aya::maps::Map> {
 
 fn map_descriptor(map: &aya::maps::Map) -> Result<i32> {
     match map {
-        aya::maps::Map::SkStorage(data) | aya::maps::Map::Unsupported(data) => Ok(data.fd().as_fd().as_raw_fd()),
-        other => Err(anyhow!("SOCKETS is not socket storage but {other:?}")),
+        aya::maps::Map::SkStorage(data) | aya::maps::Map::HashMap(data) | aya::maps::Map::Unsupported(data) => {
+            Ok(data.fd().as_fd().as_raw_fd())
+        }
+        other => Err(anyhow!("an iterator cannot walk the map {other:?}")),
     }
 }
 
@@ -234,10 +312,11 @@ fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
 
 fn load_iterator(
     programs: &mut Ebpf,
-    (name, target): (&str, &str),
+    (name, target, map): (&str, &str, Option<&str>),
     kernel: &Btf,
-    map: Option<i32>,
 ) -> Result<Iterator> {
+    let map = map.map(|name| programs.map(name).with_context(|| format!("the object has no map {name}")));
+    let map = map.transpose()?.map(map_descriptor).transpose()?;
     let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;
     program.load(target, kernel).map_err(refused).with_context(|| format!("load the iterator {name}"))?;
     Iterator::attach(program, map)

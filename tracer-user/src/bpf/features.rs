@@ -37,9 +37,12 @@ pub(crate) fn checks() -> Vec<Check> {
                 let found = missing.map_or_else(|| Ok("attached".to_owned()), |reason| Err(anyhow::anyhow!(reason)));
                 checks.push(check(&format!("hook {}", hook.tracepoint), hook.essential, found));
             }
+            let addresses = capture.missing_addresses();
+            let found = addresses.map_or_else(|| Ok("attached".to_owned()), |reason| Err(anyhow::anyhow!(reason)));
+            checks.push(check("hooks on addresses of datagrams", false, found));
             let mut sockets = 0_u64;
             let census = capture.census(&mut |_: &[u8]| sockets += 1);
-            checks.push(check("census of open sockets", true, census.map(|()| format!("{sockets} TCP sockets"))));
+            checks.push(check("census of open sockets", true, census.map(|()| format!("{sockets} sockets"))));
             let snapshot = capture.snapshot(true, |_: &[u8]| {});
             checks.push(check("snapshot of tracked sockets", true, snapshot.map(|()| "works".to_owned())));
         }

@@ -68,7 +68,15 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
 ];
 
-/// The programs that user space runs to look at all sockets: name of the program, name of the iterator.
-pub(crate) const CENSUS: (&str, &str) = ("census", "task_file");
-/// As [`CENSUS`].
-pub(crate) const SNAPSHOT: (&str, &str) = ("snapshot", "bpf_sk_storage_map");
+/// A program that user space runs to look at all of something: its name, the iterator's, and the map it walks.
+pub(crate) type IteratorRow = (&'static str, &'static str, Option<&'static str>);
+/// Every socket that is open.
+pub(crate) const CENSUS: IteratorRow = ("census", "task_file", None);
+/// Every TCP socket that is followed.
+pub(crate) const SNAPSHOT: IteratorRow = ("snapshot", "bpf_sk_storage_map", Some("SOCKETS"));
+/// Every socket that has flows.
+pub(crate) const LIVING: IteratorRow = ("living", "bpf_sk_storage_map", Some("MARKS"));
+/// Every flow.
+pub(crate) const FLOWS: IteratorRow = ("flows", "bpf_map_elem", Some("FLOWS"));
+/// Every socket that had flows.
+pub(crate) const STALE: IteratorRow = ("stale", "bpf_map_elem", Some("LIVING"));

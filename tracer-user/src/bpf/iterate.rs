@@ -12,6 +12,17 @@ const BPF_ITER_CREATE: libc::c_long = 33;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_TRACE_ITER: u32 = 28;
 
+/// Bytes of the shortest piece that an iterator writes.
+const SHORTEST: usize = 8;
+
+/// The length of a record, as its header says (`tracer_common::Header`).
+pub(crate) fn record_length(record: &[u8]) -> usize {
+    match record {
+        [_, _, low, high, ..] => usize::from(u16::from_ne_bytes([*low, *high])),
+        _ => usize::MAX,
+    }
+}
+
 /// An attached iterator over one map or over all of something.
 #[derive(Debug)]
 pub(crate) struct Iterator {
@@ -56,8 +67,9 @@ impl Iterator {
         Ok(Self { link })
     }
 
-    /// Runs the iterator once and hands everything it writes to `each`, in pieces of `size` bytes.
-    pub(crate) fn run(&self, size: usize, mut each: impl FnMut(&[u8])) -> Result<()> {
+    /// Runs the iterator once and hands everything it writes to `each`, in pieces as long as `length` says of their
+    /// beginning.
+    pub(crate) fn run(&self, length: impl Fn(&[u8]) -> usize, mut each: impl FnMut(&[u8])) -> Result<()> {
         let attributes = IterCreate { link: self.link.as_raw_fd().cast_unsigned(), flags: 0 };
         let mut file = File::from(call(BPF_ITER_CREATE, &attributes).context("start an iterator")?);
         let mut buffer = vec![0_u8; 64 << 10];
@@ -70,10 +82,14 @@ impl Iterator {
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => continue,
                 Err(error) => return Err(error).context("read an iterator"),
             }
-            let whole = filled - filled % size;
-            buffer.get(..whole).unwrap_or_default().chunks_exact(size).for_each(&mut each);
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
+            let mut taken = 0;
+            while let Some(rest) = buffer.get(taken..filled).filter(|rest| rest.len() >= SHORTEST) {
+                let Some(piece) = rest.get(..length(rest).max(SHORTEST)) else { break };
+                each(piece);
+                taken += piece.len();
+            }
+            buffer.copy_within(taken..filled, 0);
+            filled -= taken;
         }
     }
 }

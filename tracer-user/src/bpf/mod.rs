@@ -4,6 +4,7 @@
 //! kernel removes them when this process ends in whatever way. Memory: the ring, mapped once.
 #![allow(unsafe_code, reason = "system calls that no library offers; each with its reason")]
 
+mod addresses;
 mod capture;
 pub(crate) mod features;
 mod hooks;
@@ -11,5 +12,7 @@ mod iterate;
 mod offsets;
 mod privilege;
 mod refusal;
+mod settings;
+mod spill;
 
 pub(crate) use capture::{Capture, SiteTotals};

@@ -5,6 +5,7 @@
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, Struct, Type};
 use tracer_common::Offsets;
+use tracer_common::kernel::BIT_FIELDS;
 
 /// The kernel's own type information.
 pub(crate) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -19,7 +20,7 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Vec<u32>> {
         .collect()
 }
 
-/// The byte offset of a dotted member path in a structure.
+/// The byte offset of a dotted member path in a structure, such as `a.b` or `a.b[2]`; in bits for a bit field.
 fn member_offset(btf: &Btf, structure: &str, path: &str) -> Result<u32> {
     let mut kind = btf
         .resolve_types_by_name(structure)?
@@ -27,16 +28,31 @@ fn member_offset(btf: &Btf, structure: &str, path: &str) -> Result<u32> {
         .find(|found| matches!(found, Type::Struct(_)))
         .context("the kernel's BTF does not have it")?;
     let mut bits = 0_u32;
-    for name in path.split('.') {
+    for part in path.split('.') {
+        let (name, index) = match part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+            Some((name, index)) => (name, index.parse::<u32>().context("index")?),
+            None => (part, 0),
+        };
         let (Type::Struct(parent) | Type::Union(parent)) = &kind else { bail!("{name}: its parent is no structure") };
         let (offset, next) = find_member(btf, parent, name)?.with_context(|| format!("no member {name}"))?;
-        bits = bits.checked_add(offset).context("offset out of range")?;
+        let element = if index == 0 { 0 } else { index * element_bits(btf, &next)? };
+        bits = bits.checked_add(offset + element).context("offset out of range")?;
         kind = next;
+    }
+    if BIT_FIELDS.contains(&path) {
+        return Ok(bits);
     }
     if !bits.is_multiple_of(8) {
         bail!("it does not begin at a byte");
     }
     Ok(bits / 8)
+}
+
+/// The size in bits of an element of an array of integers.
+fn element_bits(btf: &Btf, kind: &Type) -> Result<u32> {
+    let Type::Array(array) = kind else { bail!("it is no array") };
+    let Type::Int(element) = strip(btf, btf.resolve_chained_type(array)?)? else { bail!("no array of integers") };
+    Ok(u32::try_from(element.size() * 8)?)
 }
 
 /// Offset in bits and type of the member `name`, also inside unnamed structures and unions.

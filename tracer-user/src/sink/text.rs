@@ -7,6 +7,7 @@ use tracer_core::Output;
 use tracer_core::alert::{Alert, AlertState, ProcessEvidence};
 use tracer_core::escape::printable;
 use tracer_core::graph::snapshot::CallState;
+use tracer_core::identity::Port;
 use tracer_core::input::NewCall;
 
 /// Columns of a name.
@@ -48,13 +49,28 @@ fn new_call(new: &NewCall) -> String {
         CallState::Expected | CallState::Unjudged => "",
     };
     format!(
-        "{} call      {} → {} :{}/{}{state}",
+        "{} call      {} → {} {}{state}",
         clock(&new.at),
         printable(&new.from_name, NAME),
         printable(&new.to_name, NAME),
-        call.port,
-        call.transport
+        place(&call.port, &call.transport)
     )
+}
+
+/// Where a service is reached, such as `:5432/tcp` or `/run/postgresql/.s.PGSQL.5432`.
+fn place(port: &Port, transport: &str) -> String {
+    match port {
+        Port::Number(number) => format!(":{number}/{transport}"),
+        Port::Path(_) => printable(&port.to_string(), 2 * NAME),
+    }
+}
+
+/// As [`place`], where the transport is not told.
+fn alert_place(port: &Port) -> String {
+    match port {
+        Port::Number(number) => format!(":{number}"),
+        Port::Path(_) => printable(&port.to_string(), 2 * NAME),
+    }
 }
 
 fn told_alert(alert: &Alert) -> String {
@@ -64,12 +80,12 @@ fn told_alert(alert: &Alert) -> String {
         AlertState::Resolved => "resolved",
     };
     let mut line = format!(
-        "{} {word}  {}: {} → {} :{}  {}",
+        "{} {word}  {}: {} → {} {}  {}",
         clock(&alert.at),
         alert.kind,
         printable(&evidence.from_name, NAME),
         printable(&evidence.to_name, NAME),
-        alert.port,
+        alert_place(&alert.port),
         printable(&alert.message, 200),
     );
     if let (Some(client), AlertState::Firing) = (&evidence.client, alert.state) {
@@ -117,7 +133,7 @@ mod tests {
             at: "2026-01-02T03:04:05.678Z".to_owned(),
             from: "program:psql".to_owned(),
             to: "program:postgres".to_owned(),
-            port: 5432,
+            port: 5432.into(),
             protocol: None,
             observed: None,
             limit: None,

@@ -148,8 +148,8 @@ fn accounts(counters: &[SiteTotals], received: u64) -> String {
 }
 
 /// The fields of `SiteCounters`, in their order.
-const FIELDS: [&str; 8] =
-    ["seen", "filtered", "tracked", "map full", "emitted", "submitted", "ring full", "read fault"];
+const FIELDS: [&str; 9] =
+    ["seen", "filtered", "tracked", "map full", "emitted", "submitted", "kept aside", "ring full", "read fault"];
 
 fn tick() -> Turn {
     Turn::Tick(Input::Tick { at: clock::now(), wall: clock::wall() })

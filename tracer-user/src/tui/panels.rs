@@ -73,7 +73,7 @@ pub(super) fn alert(alert: &Alert, width: usize) -> Line<'static> {
         "{at}  {state}  {} → {}:{}  {}",
         printable(&evidence.from_name, 24),
         printable(&evidence.to_name, 24),
-        alert.port,
+        printable(&alert.port.to_string(), 24),
         printable(&alert.message, 200)
     );
     Line::styled(cut(&text, width), style)

@@ -47,7 +47,7 @@ fn alerts() -> Vec<Alert> {
         at: format!("2026-01-01T00:00:{at}Z"),
         from: format!("program:{from}"),
         to: format!("program:{to}"),
-        port,
+        port: port.into(),
         protocol: None,
         observed: None,
         limit: None,

@@ -44,6 +44,9 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Columns of a port; paths of sockets are cut to it.
+const PORT: usize = 20;
+
 impl Row {
     pub(crate) fn of(call: &Call, names: &Names<'_>) -> Self {
         let latency = latency(call, names.period);
@@ -76,9 +79,15 @@ fn absent() -> String {
 
 fn port(call: &Call) -> String {
     match call.transport.as_str() {
-        "tcp" => call.port.to_string(),
-        transport => format!("{}/{}", call.port, printable(transport, 4)),
+        "tcp" => printable(&call.port.to_string(), PORT),
+        "unix" => printable(file_name(&call.port.to_string()), PORT),
+        transport => format!("{}/{}", printable(&call.port.to_string(), PORT), printable(transport, 4)),
     }
+}
+
+/// What follows the last slash of a path: enough to know a socket by.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// What the client waited; for a client on another host, what the server took.

@@ -57,7 +57,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16) -> Call {
     Call {
         from: format!("program:{from}"),
         to: format!("program:{to}"),
-        port,
+        port: port.into(),
         transport: "tcp".to_owned(),
         protocol: None,
         state: CallState::Expected,

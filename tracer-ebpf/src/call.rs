@@ -1,0 +1,85 @@
+//! The system call that the running thread is inside of: its number, its arguments, what they point to.
+//!
+//! Invariant: nothing is taken from a 32-bit task, whose calls have other numbers, and what points into user memory is
+//! read with a helper that cannot fault. Memory: the stack.
+
+use crate::kernel::{Object, current_task, load, offset};
+use crate::maps::settings;
+use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_task_pt_regs};
+use core::mem::MaybeUninit;
+use tracer_common::SystemCall;
+
+/// A system call by its number, one of [`SystemCall`]'s, and its arguments.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    registers: Object,
+    number: u64,
+}
+
+macro_rules! arguments {
+    ($($name:ident: $offset:ident,)*) => {
+        impl Call {
+            $(#[inline(always)]
+            pub(crate) fn $name(self) -> u64 {
+                // SAFETY: the registers of the running thread.
+                unsafe { load(self.registers, offset!($offset)) }
+            })*
+        }
+    };
+}
+arguments!(second: call_second, fifth: call_fifth, sixth: call_sixth,);
+
+impl Call {
+    /// The running call; `None` in a 32-bit task.
+    #[inline(always)]
+    pub(crate) fn running() -> Option<Self> {
+        let task = current_task();
+        // SAFETY: the running task.
+        if u64::from(unsafe { load::<u32>(task, offset!(task_compat)) }) & settings().compat_bits != 0 {
+            return None;
+        }
+        // SAFETY: the running task.
+        let registers = unsafe { bpf_task_pt_regs(task.cast_mut().cast()) } as Object;
+        if registers.is_null() {
+            return None;
+        }
+        // SAFETY: the registers of the running task.
+        let number = unsafe { load::<u64>(registers, offset!(call_number)) };
+        Some(Self { registers, number: number & 0xffff_ffff })
+    }
+
+    /// Whether it is the call with this index in [`SystemCall`].
+    #[inline(always)]
+    pub(crate) fn is(self, index: usize) -> bool {
+        self.number == settings().system_calls[index]
+    }
+
+    /// The address that the call sends to: pointer and length; zeros when it tells none.
+    /// For `sendmmsg` that of the first message.
+    #[inline(always)]
+    pub(crate) fn destination(self) -> (u64, u32) {
+        if self.is(SystemCall::SENDTO) {
+            (self.fifth(), self.sixth() as u32)
+        } else if self.is(SystemCall::SENDMSG) || self.is(SystemCall::SENDMMSG) {
+            // struct msghdr { void *msg_name; socklen_t msg_namelen; … }, first in struct mmsghdr.
+            let header = self.second();
+            match (user::<u64>(header), user::<u32>(header + 8)) {
+                (Some(name), Some(length)) => (name, length),
+                _ => (0, 0),
+            }
+        } else {
+            (0, 0)
+        }
+    }
+}
+
+/// Reads a `T` of the running process.
+#[inline(always)]
+pub(crate) fn user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes all of `value` or fails.
+    unsafe {
+        let result = bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+        if result == 0 { Some(value.assume_init()) } else { None }
+    }
+}

@@ -1,0 +1,40 @@
+//! The settings that the programs run with, in the order of `tracer_common::Settings`.
+//!
+//! Invariant: as many words as the programs have. Memory: one array.
+
+use std::time::Duration;
+use tracer_common::{Settings, SystemCall};
+
+/// An exchange whose response has begun and which is silent for this long counts as finished.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
+/// What a UDP socket and a peer of it exchange is over after this silence.
+const FLOW_IDLE: Duration = Duration::from_secs(60);
+
+const WORDS: usize = size_of::<Settings>() / 8;
+
+/// System calls in the order of [`SystemCall`].
+const SYSTEM_CALLS: [libc::c_long; SystemCall::COUNT] = [
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_sendto,
+    libc::SYS_recvfrom,
+    libc::SYS_sendmsg,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_recvmmsg,
+    libc::SYS_sendfile,
+    libc::SYS_splice,
+];
+
+/// The settings for a ring of `ring` bytes.
+pub(super) fn settings(ring: u32) -> [u64; WORDS] {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let fixed =
+        [u64::from(ring / 4), nanoseconds(QUIET_AFTER), nanoseconds(FLOW_IDLE), tracer_common::kernel::COMPAT_BITS];
+    let calls = SYSTEM_CALLS.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+    let mut all = [0; WORDS];
+    all.iter_mut().zip(fixed.into_iter().chain(calls)).for_each(|(place, word)| *place = word);
+    all
+}
