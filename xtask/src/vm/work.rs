@@ -14,11 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::apt::Apt;
+use super::conditions::PLAIN;
 use super::guest::{self, Boot, Ended, Root};
 use super::image::{self, Busybox, Image};
 use super::kernels::{Kernel, Machine};
 use super::outcome::{Outcome, Totals};
-use super::runs::{self, Binaries, Plane};
+use super::runs::{self, Binaries, Plane, Probe};
 use super::{binaries, findings};
 use crate::host;
 
@@ -148,10 +149,28 @@ impl Station {
             let found = session.probes.iter().map(|probe| (*probe, findings::read(&out, probe)));
             outcome.probes.extend(found);
             outcome.live.extend(session.live.iter().filter_map(|plane| findings::live(&out, plane)));
+            for plane in &session.live {
+                collect(&out, kernel, plane)?;
+            }
             outcome.planes.extend(session.live);
         }
         Ok(outcome)
     }
+}
+
+/// Puts what the live tests of a guest say about cases of capture beside what those of this machine say.
+fn collect(out: &Path, kernel: Kernel, plane: Plane) -> Result<()> {
+    let folder = out.join("live").join(Probe { condition: PLAIN, plane }.folder());
+    let Ok(files) = fs::read_dir(&folder) else { return Ok(()) };
+    let together = host::target_directory().join("live-results");
+    fs::create_dir_all(&together).with_context(|| format!("creating {}", together.display()))?;
+    for file in files {
+        let file = file.with_context(|| format!("reading {}", folder.display()))?;
+        let plane = if plane.is_empty() { "auto" } else { plane };
+        let to = together.join(format!("{}-{plane}-{}", kernel.name, file.file_name().to_string_lossy()));
+        fs::copy(file.path(), &to).with_context(|| format!("copying to {}", to.display()))?;
+    }
+    Ok(())
 }
 
 fn fresh(folder: PathBuf) -> Result<PathBuf> {
