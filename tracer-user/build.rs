@@ -1,4 +1,4 @@
-//! Compiles the kernel programs and leaves the object where `include_bytes!` finds it: `OUT_DIR/tracer-ebpf`.
+//! Compiles the kernel programs of each plane and leaves the objects in `OUT_DIR`, where `include_bytes!` finds them.
 //!
 //! Invariant: writes under `OUT_DIR` alone. Memory: none to speak of; the compiler's own.
 
@@ -8,6 +8,9 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use xtask::bpf_object;
+
+/// The objects, a plane each, and the features that make them.
+const PLANES: [(&str, &[&str]); 2] = [("tracer-ebpf", &[]), ("tracer-ebpf-system-calls", &["system-calls"])];
 
 fn main() -> ExitCode {
     match build() {
@@ -30,9 +33,12 @@ fn build() -> Result<()> {
 
     let out = variable("OUT_DIR")?;
     let out = Path::new(&out);
-    let object = bpf_object::build(workspace, &out.join("bpf"), &variable("CARGO_CFG_TARGET_ARCH")?)?;
-    let destination = out.join("tracer-ebpf");
-    fs::copy(&object, &destination)
-        .with_context(|| format!("copying {} to {}", object.display(), destination.display()))?;
+    let architecture = variable("CARGO_CFG_TARGET_ARCH")?;
+    for (name, features) in PLANES {
+        let object = bpf_object::build(workspace, &out.join("bpf"), &architecture, features)?;
+        let destination = out.join(name);
+        fs::copy(&object, &destination)
+            .with_context(|| format!("copying {} to {}", object.display(), destination.display()))?;
+    }
     Ok(())
 }

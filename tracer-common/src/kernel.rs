@@ -64,6 +64,15 @@ offsets! {
     mm_arg_end: "mm_struct"."arg_end",
     binprm_filename: "linux_binprm"."filename",
     socket_sk: "socket"."sk",
+    sock_socket: "sock"."sk_socket",
+    socket_inode_number: "socket_alloc"."vfs_inode.i_ino",
+    task_files: "task_struct"."files",
+    files_table: "files_struct"."fdt",
+    table_files: "fdtable"."fd",
+    table_size: "fdtable"."max_fds",
+    file_inode: "file"."f_inode",
+    file_private: "file"."private_data",
+    inode_mode: "inode"."i_mode",
     call_number: "pt_regs".CALL_NUMBER,
     call_first: "pt_regs".CALL_ARGUMENTS[0],
     call_second: "pt_regs".CALL_ARGUMENTS[1],
@@ -131,7 +140,9 @@ impl SystemCall {
     pub const RECVMMSG: usize = 9;
     pub const SENDFILE: usize = 10;
     pub const SPLICE: usize = 11;
-    pub const COUNT: usize = 12;
+    pub const PREADV2: usize = 12;
+    pub const PWRITEV2: usize = 13;
+    pub const COUNT: usize = 14;
 }
 
 impl Settings {

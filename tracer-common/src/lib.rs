@@ -15,7 +15,9 @@ pub mod socket;
 
 pub use counters::{Counters, Site, SiteCounters};
 pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings, SystemCall};
-pub use record::{ExchangeRecord, ExecRecord, FlowRecord, Header, RecordKind, SocketCause, SocketRecord};
+pub use record::{
+    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord,
+};
 pub use socket::{
     Exchange, FlowKey, FlowState, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, TransportKind, Tuple,
 };

@@ -25,6 +25,7 @@ impl RecordKind {
     pub const EXCHANGE: u16 = 2;
     pub const EXEC: u16 = 3;
     pub const FLOW: u16 = 4;
+    pub const PAYLOAD: u16 = 5;
 }
 
 /// Why a [`SocketRecord`] was emitted.
@@ -116,6 +117,22 @@ abi! {
         pub exchange: Exchange,
         pub role: u8,
         pub padding: [u8; 7],
+    }
+}
+
+/// Bytes of an answer in a [`PayloadRecord`]: what a DNS message over UDP has by common agreement (DNS flag day 2020).
+pub const PAYLOAD_LENGTH: usize = 1232;
+
+abi! {
+    /// An answer of a resolver of names, as its client received it. No other payload leaves the kernel.
+    pub struct PayloadRecord: 1256 {
+        pub header: Header,
+        /// Used bytes of `bytes`.
+        pub length: u16,
+        /// One of the `TransportKind` values: DNS over UDP, or the local resolver's own protocol over a Unix socket.
+        pub transport: u8,
+        pub padding: [u8; 5],
+        pub bytes: [u8; PAYLOAD_LENGTH],
     }
 }
 

@@ -148,6 +148,8 @@ impl SocketFlags {
     pub const CLOSED: u16 = 1 << 6;
     /// The other direction showed that a send was under way, and its turn was taken before the send's own hook ran.
     pub const SEND_AHEAD: u16 = 1 << 7;
+    /// What its client receives are answers of a resolver of names, which are passed on.
+    pub const RESOLVES_NAMES: u16 = 1 << 8;
 }
 
 /// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.

@@ -8,6 +8,7 @@ use crate::graph::snapshot::{Call, Degradation};
 use crate::identity::ProcessKey;
 use crate::time::{Moment, Wall};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum Input {
     Looked { began: Moment },
     /// Time has passed; everything before `at` has been delivered.
     Tick { at: Moment, wall: Wall },
+    /// `/etc/hosts`: addresses and their names, in the order of the file.
+    Hosts(Vec<(IpAddr, String)>),
 }
 
 /// Where and how the observation began.

@@ -18,6 +18,8 @@ pub const PROCESSES: usize = 32_768;
 pub const CONNECTIONS: usize = 262_144;
 /// Listening sockets, past ones included; the oldest goes first.
 pub const LISTENERS: usize = 16_384;
+/// Names of peers on other hosts; the oldest goes first.
+pub const PEER_NAMES: usize = 16_384;
 /// Instances listed for each service.
 pub const INSTANCES: usize = 32;
 /// Exchanges of one connection that wait for their other end.

@@ -27,7 +27,9 @@ macro_rules! arguments {
         }
     };
 }
-arguments!(second: call_second, fifth: call_fifth, sixth: call_sixth,);
+arguments!(second: call_second, third: call_third, fifth: call_fifth, sixth: call_sixth,);
+#[cfg(feature = "system-calls")]
+arguments!(first: call_first, fourth: call_fourth,);
 
 impl Call {
     /// The running call; `None` in a 32-bit task.
@@ -43,15 +45,37 @@ impl Call {
         if registers.is_null() {
             return None;
         }
-        // SAFETY: the registers of the running task.
-        let number = unsafe { load::<u64>(registers, offset!(call_number)) };
-        Some(Self { registers, number: number & 0xffff_ffff })
+        // SAFETY: the registers of the running task. The number has 32 bits on some machines, and the verifier holds a
+        // load to its member.
+        let number = u64::from(unsafe { load::<u32>(registers, offset!(call_number)) });
+        Some(Self { registers, number })
     }
 
     /// Whether it is the call with this index in [`SystemCall`].
     #[inline(always)]
     pub(crate) fn is(self, index: usize) -> bool {
         self.number == settings().system_calls[index]
+    }
+
+    /// Where the call puts what it receives: pointer and room; zeros when it is not known.
+    #[inline(always)]
+    pub(crate) fn buffer(self) -> (u64, u64) {
+        if self.is(SystemCall::RECVFROM) || self.is(SystemCall::READ) {
+            return (self.second(), self.third());
+        }
+        let vector = if self.is(SystemCall::RECVMSG) || self.is(SystemCall::RECVMMSG) {
+            // struct msghdr { …; struct iovec *msg_iov; … }
+            user::<u64>(self.second() + 16).unwrap_or(0)
+        } else if self.is(SystemCall::READV) {
+            self.second()
+        } else {
+            0
+        };
+        // struct iovec { void *iov_base; size_t iov_len; }
+        match (user::<u64>(vector), user::<u64>(vector + 8)) {
+            (Some(base), Some(length)) => (base, length),
+            _ => (0, 0),
+        }
     }
 
     /// The address that the call sends to: pointer and length; zeros when it tells none.

@@ -2,42 +2,50 @@
 //!
 //! One socket may talk to many peers, so each peer is a flow of its own. A connected socket knows its peer; else the
 //! address of the call itself is taken, by hooks on addresses (`cgroup/sendmsg`, `cgroup/recvmsg`) that run in the same
-//! thread, inside the same system call, just before. Invariant: a datagram whose peer is not known is counted for no
+//! thread, inside the same system call, just before; on the plane of system calls, from the memory of the process. Invariant: a datagram whose peer is not known is counted for no
 //! peer. Memory: as `maps` says of flows and addresses.
 
 use crate::emit::{Tally, now, tally};
 use crate::kernel::{self, Object, load, offset};
 use crate::maps::{self, ADDRESSES, Address};
-use crate::{exchange, flow, socket};
-use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_get_socket_cookie};
-use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
+use crate::{answer, exchange, flow, socket};
+use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
+#[cfg(not(feature = "system-calls"))]
+use aya_ebpf::{helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr, programs::SockAddrContext};
 use tracer_common::socket::FLOW_MARK;
 use tracer_common::{FlowKey, FlowState, Role, Site, SocketFlags, TransportKind};
 
+/// The port of name servers (RFC 1035 §4.2).
+const DNS: u16 = 53;
 /// `SOCK_BINDPORT_LOCK` (`include/net/sock.h`): the port was chosen by the program, not by the kernel.
 const PORT_WAS_CHOSEN: u8 = 8;
 
+#[cfg(not(feature = "system-calls"))]
 #[cgroup_sock_addr(sendmsg4)]
 pub fn send_address4(context: SockAddrContext) -> i32 {
     note(&context, false)
 }
 
+#[cfg(not(feature = "system-calls"))]
 #[cgroup_sock_addr(sendmsg6)]
 pub fn send_address6(context: SockAddrContext) -> i32 {
     note(&context, true)
 }
 
+#[cfg(not(feature = "system-calls"))]
 #[cgroup_sock_addr(recvmsg4)]
 pub fn receive_address4(context: SockAddrContext) -> i32 {
     note(&context, false)
 }
 
+#[cfg(not(feature = "system-calls"))]
 #[cgroup_sock_addr(recvmsg6)]
 pub fn receive_address6(context: SockAddrContext) -> i32 {
     note(&context, true)
 }
 
 /// Keeps the address of the running call for the hook on its input or output. Always lets the call go on.
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 fn note(context: &SockAddrContext, six: bool) -> i32 {
     const GO_ON: i32 = 1;
@@ -66,6 +74,34 @@ fn note(context: &SockAddrContext, six: bool) -> i32 {
     GO_ON
 }
 
+/// Keeps the address that the running call told, or filled in, for what follows: a `sockaddr` at `name` in the memory of
+/// the process, or nothing when that is 0.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn note_user(socket: Object, name: u64) {
+    use crate::call::user;
+    if socket.is_null() || name == 0 || socket::transport(socket) != Some(TransportKind::UDP) {
+        return;
+    }
+    let Some(tally) = tally::<{ Site::ADDRESS }>() else { return };
+    tally.seen();
+    let port = u16::from_be(user::<u16>(name + 2).unwrap_or(0));
+    let address = match user::<u16>(name) {
+        // struct sockaddr_in { family, port, address }, struct sockaddr_in6 { family, port, flow, address }
+        Some(2) => user::<u32>(name + 4).map(|address| [0, 0xffff_0000 | u64::from(address) << 32]),
+        Some(10) => user::<u64>(name + 8).zip(user::<u64>(name + 16)).map(|(first, second)| [first, second]),
+        _ => None,
+    };
+    let Some(address) = address else { return tally.filtered() };
+    let entry = Address { cookie: kernel::cookie(socket), address, port, padding: [0; 6] };
+    // SAFETY: no preconditions.
+    let thread = unsafe { bpf_get_current_pid_tgid() };
+    match ADDRESSES.insert(&thread, &entry, 0) {
+        Ok(()) => tally.tracked(),
+        Err(_) => tally.map_full(),
+    }
+}
+
 /// The running thread has sent a datagram, or failed to.
 #[inline(always)]
 pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
@@ -77,6 +113,7 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
 #[inline(always)]
 pub(crate) fn received(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, false, tally) else { return };
+    answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
 }
 
@@ -136,6 +173,9 @@ pub(crate) fn begin(
     let (local, remote) = (state.tuple.local_port, state.tuple.remote_port);
     let answers = local < socket::EPHEMERAL && remote >= socket::EPHEMERAL;
     state.role = if is_bound(socket) && (!sends || answers) { Role::SERVER } else { Role::CLIENT };
+    if state.role == Role::CLIENT && remote == DNS {
+        state.flags |= SocketFlags::RESOLVES_NAMES;
+    }
     if sends == (state.role == Role::SERVER) {
         state.flags |= SocketFlags::PREEXISTING;
     }

@@ -1,16 +1,21 @@
 //! Finding, making and ending flows: the states of sockets that have no hook at their end.
 //!
 //! A TCP socket is reported when the kernel destroys it. UDP and Unix sockets vanish without a trace point, so their
-//! state is kept apart from the socket: the socket carries a mark, looks at all marks say which sockets live, and a flow
+//! state is kept apart from the socket: looks at all sockets that carry a mark (on the plane of system calls, at all
+//! descriptors) say which live, and a flow
 //! whose socket two looks have not found is told to be closed, with its final totals.
 //! Invariant: a flow is told to be closed once, and what moved before its end is in its totals.
 //! Memory: as `maps` says.
 
 use crate::emit::{self, Tally};
 use crate::kernel::{self, Object};
-use crate::maps::{self, CONTROL, FLOWS, LIVING, MARKS};
+#[cfg(not(feature = "system-calls"))]
+use crate::maps::MARKS;
+use crate::maps::{self, CONTROL, FLOWS, LIVING};
 use crate::{exchange, socket};
+#[cfg(not(feature = "system-calls"))]
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+#[cfg(not(feature = "system-calls"))]
 use aya_ebpf::helpers::generated::bpf_sk_storage_get;
 use tracer_common::{FlowKey, FlowState, SocketCause, SocketFlags};
 
@@ -56,6 +61,7 @@ pub(crate) fn create(
 }
 
 /// Marks the socket as one that has flows, and as alive; `false` when there is no room.
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 fn mark(socket: Object, cookie: u64) -> bool {
     let create = u64::from(BPF_SK_STORAGE_GET_F_CREATE);
@@ -67,6 +73,13 @@ fn mark(socket: Object, cookie: u64) -> bool {
         return true;
     }
     *mark = cookie;
+    LIVING.insert(&cookie, &look(), 0).is_ok()
+}
+
+/// As above; what lives is found by looking at all descriptors.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+fn mark(_socket: Object, cookie: u64) -> bool {
     LIVING.insert(&cookie, &look(), 0).is_ok()
 }
 

@@ -1,19 +1,26 @@
-//! Hooks on every send and receive of every socket (`net/socket.c`: `sock_send_length`, `sock_recv_length`).
+//! Every send and receive of every socket: hooks of the kernel's own on both (`net/socket.c`: `sock_send_length`,
+//! `sock_recv_length`), or where there are none, the system calls (`system_call`).
 //!
-//! They run in the calling thread, after the operation, whichever system call carried it. Invariant: bytes are
+//! They run in the calling thread, after the operation. Invariant: bytes are
 //! counted once, for the socket and the process that moved them. Memory: the socket's state.
 
-use crate::emit::{self, Tally, now, tally};
+#[cfg(not(feature = "system-calls"))]
+use crate::emit::tally;
+use crate::emit::{self, Tally, now};
 use crate::kernel::Object;
 use crate::{datagram, exchange, local, socket};
+#[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_common::{Role, Site, SocketCause, SocketState, TransportKind};
+#[cfg(not(feature = "system-calls"))]
+use tracer_common::Site;
+use tracer_common::{Role, SocketCause, SocketState, TransportKind};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 2;
 const MSG_ERRQUEUE: i32 = 0x2000;
 
 /// `(struct sock *sk, int ret, int flags)`
+#[cfg(not(feature = "system-calls"))]
 #[btf_tracepoint(function = "sock_send_length")]
 pub fn send(context: BtfTracePointContext) -> i32 {
     let Some(tally) = tally::<{ Site::SEND }>() else { return 0 };
@@ -23,6 +30,7 @@ pub fn send(context: BtfTracePointContext) -> i32 {
 }
 
 /// `(struct sock *sk, int ret, int flags)`
+#[cfg(not(feature = "system-calls"))]
 #[btf_tracepoint(function = "sock_recv_length")]
 pub fn receive(context: BtfTracePointContext) -> i32 {
     let Some(tally) = tally::<{ Site::RECEIVE }>() else { return 0 };
@@ -33,7 +41,7 @@ pub fn receive(context: BtfTracePointContext) -> i32 {
 
 /// The running thread has sent `length` bytes on `socket`, or failed to.
 #[inline(always)]
-fn sent(socket: Object, length: i32, tally: Tally) {
+pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     let transport = socket::transport(socket);
     match transport {
         Some(TransportKind::TCP) if length > 0 => {
@@ -49,7 +57,7 @@ fn sent(socket: Object, length: i32, tally: Tally) {
 
 /// The running thread has received `length` bytes on `socket`, or failed to.
 #[inline(always)]
-fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
+pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
     if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
         return tally.filtered();
     }

@@ -45,6 +45,7 @@ pub struct TaskFile {
 }
 
 /// `struct bpf_iter__bpf_sk_storage_map` (`net/core/bpf_sk_storage.c`).
+#[cfg(not(feature = "system-calls"))]
 #[repr(C)]
 pub struct StorageElement<T> {
     meta: *const Meta,
@@ -278,6 +279,7 @@ impl Found {
 }
 
 /// Reports every TCP socket that changed since the last snapshot, or every one if user space asks for that.
+#[cfg(not(feature = "system-calls"))]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 pub fn snapshot(context: *const StorageElement<SocketState>) -> i32 {
@@ -286,6 +288,25 @@ pub fn snapshot(context: *const StorageElement<SocketState>) -> i32 {
     if sk.is_null() || value.is_null() {
         return 0;
     }
+    report(meta, sk, value)
+}
+
+/// As above, by the table of states.
+#[cfg(feature = "system-calls")]
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_map_elem")]
+pub fn snapshot(context: *const MapElement<u64, SocketState>) -> i32 {
+    // SAFETY: as above.
+    let (meta, key, value) = unsafe { ((*context).meta, (*context).key, (*context).value) };
+    if key.is_null() || value.is_null() {
+        return 0;
+    }
+    // SAFETY: the key is the address of the socket, which lives as long as the element.
+    report(meta, unsafe { key.read() } as Object, value)
+}
+
+#[inline(always)]
+fn report(meta: *const Meta, sk: Object, value: *mut SocketState) -> i32 {
     let Some(tally) = tally::<{ Site::SNAPSHOT }>() else { return 0 };
     tally.seen();
     tally.tracked();
@@ -311,7 +332,30 @@ pub fn snapshot(context: *const StorageElement<SocketState>) -> i32 {
     0
 }
 
+/// Notes that a socket which has flows is alive: some process has a descriptor of it.
+#[cfg(feature = "system-calls")]
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub fn living(context: *const TaskFile) -> i32 {
+    const EXISTING: u64 = 2; // BPF_EXIST
+    // SAFETY: as above.
+    let file = unsafe { (*context).file };
+    if file.is_null() {
+        return 0;
+    }
+    // SAFETY: as above.
+    let holder = unsafe { bpf_sock_from_file(file.cast_mut().cast()) } as Object;
+    if holder.is_null() {
+        return 0;
+    }
+    // SAFETY: a `struct socket`.
+    let cookie = crate::kernel::cookie(unsafe { follow(holder, offset!(socket_sk)) });
+    let _ = LIVING.insert(&cookie, &flow::look(), EXISTING);
+    0
+}
+
 /// Notes that a socket which has flows is alive.
+#[cfg(not(feature = "system-calls"))]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 pub fn living(context: *const StorageElement<u64>) -> i32 {

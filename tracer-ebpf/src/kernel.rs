@@ -1,12 +1,15 @@
-//! Reading kernel structures: offsets found by user space, loads checked by the verifier.
+//! Reading kernel structures at offsets found by user space.
 //!
-//! Invariant: every load starts at a pointer that the verifier knows by its BTF type and uses an offset which user
-//! space took from the running kernel's BTF, so a wrong offset is refused at load time instead of reading nonsense.
-//! Memory: one read-only [`Offsets`].
+//! Invariant: every load uses an offset which user space took from the running kernel's BTF. On the socket plane it starts
+//! at a pointer that the verifier knows by its BTF type, so a wrong offset is refused at load time instead of reading
+//! nonsense; on the plane of system calls, where a socket is found by descriptor, it is read by a helper that
+//! cannot fault. Memory: one read-only [`Offsets`].
 
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock,
-};
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+#[cfg(feature = "system-calls")]
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+#[cfg(not(feature = "system-calls"))]
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock};
 use core::ffi::c_void;
 use tracer_common::{Offsets, ProcessId};
 
@@ -36,10 +39,27 @@ pub(crate) type Object = *const c_void;
 ///
 /// # Safety
 /// `object` comes from a program argument, a helper or [`follow`], and `offset` from [`OFFSETS`].
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 pub(crate) unsafe fn load<T: Copy>(object: Object, offset: usize) -> T {
     // SAFETY: the verifier checks object and offset against BTF and gives a faulting load the value zero.
     unsafe { core::ptr::read_volatile(object.byte_add(offset).cast::<T>()) }
+}
+
+/// As above.
+///
+/// # Safety
+/// Zero is a valid `T`.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) unsafe fn load<T: Copy>(object: Object, offset: usize) -> T {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    let place = value.as_mut_ptr();
+    // SAFETY: the helper writes all of `value`: what it read, or zeros.
+    unsafe {
+        bpf_probe_read_kernel(place.cast(), size_of::<T>() as u32, object.wrapping_byte_add(offset));
+        value.assume_init()
+    }
 }
 
 /// Loads the pointer at `offset` of `object`.
@@ -60,6 +80,7 @@ pub(crate) fn current_task() -> Object {
 }
 
 /// The kernel's name of a socket, unique until the next boot; 0 for no socket.
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 pub(crate) fn cookie(socket: Object) -> u64 {
     // SAFETY: the helper takes any socket, and null.
@@ -67,6 +88,7 @@ pub(crate) fn cookie(socket: Object) -> u64 {
 }
 
 /// The socket as a Unix socket; null when it is none.
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 pub(crate) fn unix(socket: Object) -> Object {
     // SAFETY: the helper takes any socket and returns null when it is of another family.
@@ -74,10 +96,41 @@ pub(crate) fn unix(socket: Object) -> Object {
 }
 
 /// The socket as a TCP socket; null when it is none.
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 pub(crate) fn tcp(socket: Object) -> Object {
     // SAFETY: the helper takes any socket and returns null when it is not TCP.
     unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) as Object }
+}
+
+/// A name of a socket that some descriptor refers to, unique until the next boot: the number of its inode, marked. 0 for
+/// any other.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn cookie(socket: Object) -> u64 {
+    const INODE_MARK: u64 = 1 << 62;
+    if socket.is_null() {
+        return 0;
+    }
+    // SAFETY: a socket; the `struct socket` that it belongs to lies before its inode.
+    unsafe {
+        let holder = follow(socket, offset!(sock_socket));
+        if holder.is_null() { 0 } else { load::<u64>(holder, offset!(socket_inode_number)) | INODE_MARK }
+    }
+}
+
+/// The socket as a Unix socket, which begins with it; the caller knows its family.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn unix(socket: Object) -> Object {
+    socket
+}
+
+/// The socket as a TCP socket, which begins with it; the caller knows its protocol.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn tcp(socket: Object) -> Object {
+    socket
 }
 
 /// The send sequence number after the last byte queued (`tcp_sock.write_seq`); 0 for what is not a TCP socket.

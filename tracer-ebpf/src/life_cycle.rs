@@ -160,10 +160,10 @@ pub fn destroy(context: BtfTracePointContext) -> i32 {
     };
     tally.tracked();
     let finished = state.phase != Phase::RESPONSE;
-    if state.flags & SocketFlags::CLOSED != 0 && state.reported == digest(state) && finished {
-        return 0;
+    if state.flags & SocketFlags::CLOSED == 0 || state.reported != digest(state) || !finished {
+        end(sk, state, tally);
     }
-    end(sk, state, tally);
+    socket::forget(sk);
     0
 }
 

@@ -8,7 +8,7 @@
 use crate::call::Call;
 use crate::emit::{Tally, now};
 use crate::kernel::{self, Object, follow, load, offset};
-use crate::{exchange, flow};
+use crate::{answer, exchange, flow};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::socket::PATH_LENGTH;
 use tracer_common::{FlowKey, FlowState, Role, SocketFlags, TransportKind};
@@ -63,6 +63,7 @@ pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
         }
     };
     tally.tracked();
+    meet(flow, ends.peer);
     flow::own(&key, flow, at, tally);
     exchange::message_sent(&mut flow.socket, length as u32, at, tally);
 }
@@ -95,6 +96,7 @@ pub(crate) fn received(socket: Object, transport: u8, length: i32, tally: Tally)
     };
     tally.tracked();
     flow::own(&key, flow, at, tally);
+    answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
 }
 
@@ -105,12 +107,13 @@ fn end_of_stream(key: &FlowKey, socket: Object, at: u64, tally: Tally) {
     tally.tracked();
     flow::own(key, flow, at, tally);
     let peer = Ends::of(socket).peer;
+    meet(flow, peer);
     // SAFETY: the peer is kept by this socket.
     if peer.is_null() || unsafe { load::<u64>(peer, offset!(sock_flags)) } & SOCK_DEAD == 0 {
         return;
     }
     flow.socket.flags |= SocketFlags::PEER_CLOSED_FIRST;
-    let peer_key = flow::key(peer);
+    let peer_key = FlowKey { cookie: flow.socket.peer_cookie, ..*key };
     if let Some(peer_flow) = flow::find(&peer_key) {
         flow::end(&peer_key, peer_flow, at, tally);
     }
@@ -147,6 +150,14 @@ impl Ends {
     }
 }
 
+/// Notes who the peer is, once it can be named: a socket that is not accepted yet has no name on the plane of system calls.
+#[inline(always)]
+fn meet(flow: &mut FlowState, peer: Object) {
+    if flow.socket.peer_cookie == 0 && flow.socket.role != Role::LISTENER {
+        flow.socket.peer_cookie = kernel::cookie(peer);
+    }
+}
+
 /// Makes the flow of a connected socket.
 #[inline(always)]
 pub(crate) fn connected(
@@ -180,6 +191,9 @@ pub(crate) fn connected(
     };
     flow.socket.role = if client { Role::CLIENT } else { Role::SERVER };
     flow.path_length = take_name(&mut flow.path, if client { ends.peer_name } else { ends.own_name });
+    if client && answer::is_resolver(&flow.path) {
+        flow.socket.flags |= SocketFlags::RESOLVES_NAMES;
+    }
     Some(flow)
 }
 

@@ -10,6 +10,7 @@
 // The atomic additions of `exchange` need assembly for this target.
 #![feature(asm_experimental_arch)]
 
+mod answer;
 mod call;
 mod datagram;
 mod emit;
@@ -23,6 +24,8 @@ mod local;
 mod maps;
 mod process;
 mod socket;
+#[cfg(feature = "system-calls")]
+mod system_call;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -2,10 +2,12 @@
 //!
 //! Invariant: no map is keyed by a file descriptor or by a pid alone. Memory: as stated at each map.
 
+#[cfg(not(feature = "system-calls"))]
+use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_update_elem};
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkStorage},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use core::ffi::c_void;
@@ -16,9 +18,16 @@ use tracer_common::{
 /// Entries are made when they are needed (`BPF_F_NO_PREALLOC`), so an empty map costs next to nothing.
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
 
-/// State of each tracked socket. Written by the hooks, read by the iterators; freed by the kernel with the socket.
+/// State of each tracked TCP socket. Written by the hooks, read by the iterators; freed by the kernel with the socket.
+#[cfg(not(feature = "system-calls"))]
 #[btf_map]
 pub(crate) static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+
+/// State of each tracked TCP socket, by its address. Written by the hooks, read by the iterators; removed when the kernel
+/// destroys the socket. When it is full, new sockets are counted as `map_full`.
+#[cfg(feature = "system-calls")]
+#[btf_map]
+pub(crate) static SOCKETS: HashMap<u64, SocketState, 262144, ON_DEMAND> = HashMap::new();
 
 /// State of each flow of UDP and Unix sockets. Written by the hooks, read by the iterator `flows`; user space removes
 /// those whose socket is gone or which are silent for long. When it is full, new flows are counted as `map_full`.
@@ -26,6 +35,7 @@ pub(crate) static SOCKETS: SkStorage<SocketState> = SkStorage::new();
 pub(crate) static FLOWS: HashMap<FlowKey, FlowState, 65536, ON_DEMAND> = HashMap::new();
 
 /// The cookie of each socket that has flows. Written by the hooks, read by the iterator `living`; freed with the socket.
+#[cfg(not(feature = "system-calls"))]
 #[btf_map]
 pub(crate) static MARKS: SkStorage<u64> = SkStorage::new();
 

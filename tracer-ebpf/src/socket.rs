@@ -4,11 +4,10 @@
 //! Memory: one `SocketState` for each tracked socket, freed with it.
 
 use crate::emit::Tally;
-use crate::kernel::{
-    Object, cookie, copied_sequence, current_task, follow, load, offset, process_id, tcp, write_sequence,
-};
+use crate::kernel::{Object, copied_sequence, current_task, follow, load, offset, process_id, tcp, write_sequence};
 use crate::maps::{self, CONTROL, LISTENERS, SOCKETS};
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+#[cfg(not(feature = "system-calls"))]
 use aya_ebpf::helpers::generated::bpf_sk_storage_get;
 use tracer_common::{Census, ListenerKey, Role, SocketFlags, SocketState, TransportKind, Tuple};
 
@@ -57,6 +56,7 @@ pub(crate) fn find(socket: Object) -> Option<&'static mut SocketState> {
     get(socket, 0)
 }
 
+#[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 fn get(socket: Object, flags: u64) -> Option<&'static mut SocketState> {
     // SAFETY: the map is socket storage of `SocketState`; the value lives as long as the socket, which the hook holds.
@@ -65,6 +65,44 @@ fn get(socket: Object, flags: u64) -> Option<&'static mut SocketState> {
             .cast::<SocketState>()
             .as_mut()
     }
+}
+
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+fn get(socket: Object, flags: u64) -> Option<&'static mut SocketState> {
+    let address = socket as u64;
+    if flags == 0 {
+        // SAFETY: points into the map value, which is removed with the socket.
+        SOCKETS.get_ptr_mut(&address).and_then(|state| unsafe { state.as_mut() })
+    } else {
+        maps::make::<_, u64, SocketState>(&SOCKETS, &address)
+    }
+}
+
+/// The socket is gone.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn forget(socket: Object) {
+    let _ = SOCKETS.remove(&(socket as u64));
+}
+
+/// The socket is gone, and its state with it.
+#[cfg(not(feature = "system-calls"))]
+#[inline(always)]
+pub(crate) fn forget(_socket: Object) {}
+
+/// The cookie of a new state. A socket that no process has yet has no inode to be named by.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+fn new_cookie(_socket: Object) -> u64 {
+    const NUMBER_MARK: u64 = 1 << 61;
+    maps::next_number() | NUMBER_MARK
+}
+
+#[cfg(not(feature = "system-calls"))]
+#[inline(always)]
+fn new_cookie(socket: Object) -> u64 {
+    crate::kernel::cookie(socket)
 }
 
 /// The state of a socket, made now if it has none; `true` says that it is new.
@@ -86,7 +124,7 @@ pub(crate) fn find_or_create(socket: Object, at: u64, tally: Tally) -> Option<(&
 pub(crate) fn begin(state: &mut SocketState, socket: Object, at: u64) {
     // SAFETY: a state is plain data for which zero is valid.
     unsafe { core::ptr::write_bytes(core::ptr::from_mut(state).cast::<u64>(), 0, size_of::<SocketState>() / 8) };
-    state.cookie = cookie(socket);
+    state.cookie = new_cookie(socket);
     state.opened_at = at;
     state.active_at = at;
     state.sent_sequence = write_sequence(socket);

@@ -27,14 +27,17 @@ pub const SOURCES: [&str; 6] = [
 
 /// Compiles the kernel programs of `workspace` and returns the object's path.
 ///
+/// `features` are those of the package `tracer-ebpf`: none for the socket plane, `system-calls` for the other. An object of
+/// other features in the same directory is replaced.
 /// `directory` receives everything that is written (it is cargo's target directory); `architecture` is that of the
 /// machine which will load the object, in rustc's spelling (`x86_64`, `aarch64`, …).
 ///
 /// # Errors
 /// [`NO_TOOLCHAIN`] where there is none; otherwise the compiler's failure, whose messages went to stderr.
-pub fn build(workspace: &Path, directory: &Path, architecture: &str) -> Result<PathBuf> {
+pub fn build(workspace: &Path, directory: &Path, architecture: &str, features: &[&str]) -> Result<PathBuf> {
     let toolchain = Found::look().toolchain().context(NO_TOOLCHAIN)?;
     let status = command(&toolchain, workspace, directory, architecture)
+        .args(["--features", &features.join(",")])
         .status()
         .with_context(|| format!("starting the compiler of the {} toolchain", toolchain.family.name()))?;
     if !status.success() {

@@ -5,7 +5,8 @@
 
 use thiserror::Error;
 use tracer_common::{
-    ExchangeRecord, ExecRecord, FlowRecord, Header, Phase, RecordKind, Role, SocketCause, SocketRecord, TransportKind,
+    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, Phase, RecordKind, Role, SocketCause, SocketRecord,
+    TransportKind,
 };
 use zerocopy::FromBytes;
 
@@ -16,6 +17,7 @@ pub enum Record {
     Exchange(ExchangeRecord),
     Exec(Box<ExecRecord>),
     Flow(Box<FlowRecord>),
+    Payload(Box<PayloadRecord>),
 }
 
 /// Why bytes are no record.
@@ -53,6 +55,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             let record: ExchangeRecord = whole(bytes, header)?;
             check(matches!(record.role, Role::CLIENT | Role::SERVER), "role")?;
             Ok(Record::Exchange(record))
+        }
+        RecordKind::PAYLOAD => {
+            let record: PayloadRecord = whole(bytes, header)?;
+            check(usize::from(record.length) <= record.bytes.len(), "length")?;
+            Ok(Record::Payload(Box::new(record)))
         }
         RecordKind::EXEC => {
             let record: ExecRecord = whole(bytes, header)?;
@@ -127,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_decoder_panic(kind in 0_u16..6, mut bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
+        fn no_bytes_make_the_decoder_panic(kind in 0_u16..7, mut bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
             if let Some(place) = bytes.get_mut(..2) {
                 place.copy_from_slice(&kind.to_le_bytes());
             }

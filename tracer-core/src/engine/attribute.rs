@@ -144,7 +144,13 @@ impl Engine {
     /// What the place is called that an end talks to or is at, where its process is not known.
     fn address(&self, told_by: &End, place: &Endpoint) -> ServiceName {
         let elsewhere = told_by.transport != Transport::Unix && !self.is_local(place);
-        if elsewhere { ServiceName::Peer(place.address) } else { Self::unknown(told_by, place) }
+        if !elsewhere {
+            return Self::unknown(told_by, place);
+        }
+        match self.peers.name(&place.address) {
+            Some(name) => ServiceName::NamedPeer(name.to_owned()),
+            None => ServiceName::Peer(place.address),
+        }
     }
 
     fn unknown(told_by: &End, place: &Endpoint) -> ServiceName {

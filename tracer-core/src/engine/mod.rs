@@ -15,7 +15,7 @@ use crate::detect::Limits;
 use crate::exchange::Connections;
 use crate::graph::snapshot::Degradation;
 use crate::graph::{CallGraph, Moments};
-use crate::identity::{Listeners, Port, Processes, Transport};
+use crate::identity::{Listeners, Peers, Port, Processes, Transport};
 use crate::input::{Input, Loss, Output, Start};
 use crate::time::{Moment, Span, Wall};
 use std::collections::{BTreeSet, HashSet};
@@ -54,6 +54,7 @@ pub struct Engine {
     moments: Moments,
     processes: Processes,
     listeners: Listeners,
+    peers: Peers,
     local_addresses: HashSet<(u32, IpAddr)>,
     connections: Connections,
     graph: CallGraph,
@@ -75,6 +76,7 @@ impl Engine {
             moments,
             processes: Processes::default(),
             listeners: Listeners::default(),
+            peers: Peers::default(),
             local_addresses: HashSet::new(),
             connections: Connections::default(),
             graph: CallGraph::default(),
@@ -95,6 +97,7 @@ impl Engine {
             Input::Loss(loss) => self.loss = *loss,
             Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
             Input::Looked { began } => self.gaps.ends_unseen += self.connections.close_unfound(*began),
+            Input::Hosts(entries) => self.peers.hosts(entries),
             Input::Tick { at, wall: _ } => self.tick(*at, out),
         }
     }
@@ -115,6 +118,13 @@ impl Engine {
                 self.socket(&record.socket, path.then(|| Port::of_path(name)), out);
             }
             Ok(Record::Exchange(record)) => self.exchange(&record),
+            Ok(Record::Payload(record)) => {
+                let bytes = record.bytes.get(..usize::from(record.length)).unwrap_or_default();
+                match Transport::from_kernel(record.transport) {
+                    Transport::Unix => self.peers.resolver_answered(bytes),
+                    Transport::Udp | Transport::Tcp => self.peers.dns_answered(bytes),
+                }
+            }
             Ok(Record::Exec(record)) => {
                 self.processes.executed(&record);
                 self.ask_for(crate::identity::ProcessKey::from_kernel(record.parent), out);

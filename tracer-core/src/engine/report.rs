@@ -47,6 +47,7 @@ impl Engine {
             ("services or calls beyond the cap are shown as `other`", self.graph.folded),
             ("processes beyond the cap were forgotten", self.processes.dropped),
             ("listeners beyond the cap were forgotten", self.listeners.dropped),
+            ("names of peers beyond the cap were forgotten", self.peers.dropped),
             ("alerts beyond the cap were not raised", self.alerts.untold()),
         ];
         degraded.extend(

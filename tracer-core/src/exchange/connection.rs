@@ -9,7 +9,7 @@ use crate::graph::metrics::{Delta, Latencies};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::time::{Moment, Span};
-use tracer_common::{Phase, SocketFlags, SocketRecord, Totals};
+use tracer_common::{Phase, SocketFlags, SocketRecord, Totals, TransportKind};
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +51,8 @@ pub struct End {
     /// The cookie of the other end, where the kernel tells it; else 0.
     pub peer_cookie: u64,
     pub transport: Transport,
+    /// It sends and receives messages that may get lost or need no answer.
+    pub datagrams: bool,
     /// The path under which a Unix socket was reached.
     pub path: Option<Port>,
     /// The sequence numbers that this side and the other began with; `None` until they are known.
@@ -87,6 +89,7 @@ impl End {
             cookie: record.cookie,
             peer_cookie: record.peer_cookie,
             transport: Transport::from_kernel(record.transport),
+            datagrams: matches!(record.transport, TransportKind::UDP | TransportKind::UNIX_DATAGRAM),
             path,
             sequences: sequences(record),
             registered: Vec::new(),
@@ -145,16 +148,31 @@ impl End {
         self.in_flight_since = waiting.then_some(Moment(record.request_first));
     }
 
+    /// Whether no datagram was ever answered.
+    fn is_one_way(&self) -> bool {
+        self.datagrams && self.totals.responses == 0
+    }
+
+    /// Since when a request waits for its answer.
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Moment> {
+        self.in_flight_since.filter(|_| !self.is_one_way())
+    }
+
     /// Whether the connection was established.
     #[must_use]
     pub fn was_established(&self) -> bool {
         self.flags & SocketFlags::ESTABLISHED != 0
     }
 
-    /// Requests begun and not answered.
+    /// Requests begun and not answered. A datagram to somebody who never answers asks for nothing.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        if self.closing.is_some() { 0 } else { self.totals.requests.saturating_sub(self.totals.responses) }
+        if self.closing.is_some() || self.is_one_way() {
+            0
+        } else {
+            self.totals.requests.saturating_sub(self.totals.responses)
+        }
     }
 }
 
@@ -246,7 +264,7 @@ pub fn errors(side: Side, end: &End, closing: &Closing, answers: bool) -> Errors
     let client_closed_first = (side == Side::Server) == (closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0);
     let goodbye = client_closed_first && closing.waited < PATIENCE;
     // Datagrams have no end that says who left; what is not answered is an error only where answers are usual.
-    let server_closed_first = !client_closed_first && end.transport != Transport::Udp;
+    let server_closed_first = !client_closed_first && !end.datagrams;
     if reset {
         errors.reset = 1;
     } else if closing.error == ETIMEDOUT {

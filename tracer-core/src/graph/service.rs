@@ -16,6 +16,8 @@ pub enum ServiceName {
     Program(String),
     /// An address that belongs to another host.
     Peer(IpAddr),
+    /// As above, by the name that stands for its address.
+    NamedPeer(String),
     /// A local address whose process is not known.
     Unknown(IpAddr),
     /// The process at a Unix socket of this path is not known.
@@ -31,6 +33,7 @@ impl ServiceName {
         match self {
             Self::Program(name) => format!("program:{name}"),
             Self::Peer(address) => format!("peer:{address}"),
+            Self::NamedPeer(name) => format!("peer:{name}"),
             Self::Unknown(address) => format!("unknown:{address}"),
             Self::UnknownSocket(path) => format!("unknown:{path}"),
             Self::Other => "other".to_owned(),
@@ -41,7 +44,7 @@ impl ServiceName {
     #[must_use]
     pub fn display(&self) -> String {
         match self {
-            Self::Program(name) => name.clone(),
+            Self::Program(name) | Self::NamedPeer(name) => name.clone(),
             Self::Peer(address) => address.to_string(),
             Self::Unknown(address) => format!("unknown ({address})"),
             Self::UnknownSocket(path) => format!("unknown ({path})"),
@@ -53,7 +56,7 @@ impl ServiceName {
     pub fn kind(&self) -> ServiceKind {
         match self {
             Self::Program(_) => ServiceKind::Program,
-            Self::Peer(_) => ServiceKind::Peer,
+            Self::Peer(_) | Self::NamedPeer(_) => ServiceKind::Peer,
             Self::Unknown(_) | Self::UnknownSocket(_) => ServiceKind::Unknown,
             Self::Other => ServiceKind::Other,
         }

@@ -28,7 +28,7 @@ impl Open {
         let since = if end.was_established() {
             self.connections += 1;
             self.in_flight += end.in_flight();
-            end.in_flight_since
+            end.waiting_since()
         } else {
             // A connect that hangs is a request that hangs.
             self.in_flight += 1;

@@ -4,13 +4,16 @@
 //! known stays unknown. Memory: bounded by `limits::PROCESSES` and `limits::LISTENERS`.
 
 pub mod address;
+pub mod answers;
 pub mod listeners;
 pub mod naming;
+pub mod peers;
 pub mod port;
 pub mod processes;
 
 pub use address::Endpoint;
 pub use listeners::Listeners;
+pub use peers::Peers;
 pub use port::{Port, Transport};
 pub use processes::{Process, Processes};
 

@@ -8,7 +8,7 @@ use super::format::VERSION;
 use crate::time::{Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tracer_common::{ExchangeRecord, ExecRecord, FlowRecord, Header, SocketRecord};
+use tracer_common::{ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, SocketRecord};
 
 /// The value of [`TapeHeader::schema`].
 pub const SCHEMA: &str = "tracer.tape/1";
@@ -74,6 +74,7 @@ fn abi() -> BTreeMap<String, usize> {
         ("socket", size_of::<SocketRecord>()),
         ("exchange", size_of::<ExchangeRecord>()),
         ("flow", size_of::<FlowRecord>()),
+        ("payload", size_of::<PayloadRecord>()),
         ("exec", size_of::<ExecRecord>()),
     ];
     sizes.into_iter().map(|(name, size)| (name.to_owned(), size)).collect()

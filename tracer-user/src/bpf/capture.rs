@@ -4,9 +4,10 @@
 //! attached is a named degradation unless nothing works without it. Memory: the ring, of the size asked for.
 
 use super::addresses;
-use super::hooks::{CENSUS, FLOWS, HOOKS, Hook, LIVING, SNAPSHOT, STALE};
+use super::hooks::{HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::offsets::{self, KERNEL_BTF};
+use super::plane::{Plane, PlaneChoice};
 use super::privilege;
 use super::refusal::refused;
 use super::settings::settings;
@@ -24,9 +25,6 @@ use tracer_core::graph::snapshot::Degradation;
 use tracer_core::input::Loss;
 use zerocopy::FromBytes as _;
 
-/// The kernel programs, compiled when this program was.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf"));
-
 /// Values of the programs' log level: the constant folds every message away unless it is wanted.
 const LOG_NOTHING: u8 = 0;
 const LOG_ALL: u8 = u8::MAX;
@@ -40,10 +38,12 @@ const SITE_WORDS: usize = COUNTER_WORDS / Site::COUNT;
 pub(crate) struct Capture {
     // Holds programs and links.
     programs: Ebpf,
+    pub(crate) plane: Plane,
     ready: OwnedFd,
     records: RingBuf<MapData>,
     control: Array<MapData, [u32; 4]>,
     look: u32,
+    looks_until_living: u32,
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
     snapshot: Iterator,
     census: Iterator,
@@ -63,13 +63,43 @@ pub(crate) struct Capture {
 type FlowKeyBytes = [u8; size_of::<FlowKey>()];
 type FlowStateBytes = [u8; size_of::<tracer_common::FlowState>()];
 
+/// Where system calls are hooked because sockets cannot be.
+const FALLBACK: &str = "trace points on sockets are missing: system calls are traced instead, which costs each a little; what io_uring moves is \
+     counted in bytes only";
+
+/// The trace points on sockets cannot be used.
+#[derive(Debug)]
+struct NoSocketPlane;
+
+impl std::fmt::Display for NoSocketPlane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the socket plane does not work on this kernel (try --plane syscall)")
+    }
+}
+
 /// What one hook counted, over all CPUs, in the order of `SiteCounters`.
 pub(crate) type SiteTotals = [u64; SITE_WORDS];
 
 impl Capture {
     /// Loads the programs and attaches every hook. `ring` is the size of the ring in bytes, a power of two; with
     /// `kernel_log` the programs say what they do.
-    pub(crate) fn start(ring: u32, kernel_log: bool) -> Result<Self> {
+    pub(crate) fn start(choice: PlaneChoice, ring: u32, kernel_log: bool) -> Result<Self> {
+        match choice {
+            PlaneChoice::Socket => Self::start_on(Plane::Socket, ring, kernel_log),
+            PlaneChoice::Syscall => Self::start_on(Plane::Syscall, ring, kernel_log),
+            PlaneChoice::Auto => Self::start_on(Plane::Socket, ring, kernel_log).or_else(|error| {
+                if !error.is::<NoSocketPlane>() {
+                    return Err(error);
+                }
+                let mut capture = Self::start_on(Plane::Syscall, ring, kernel_log)?;
+                let reason = format!("{:#}", error);
+                capture.degraded.push(Degradation { name: FALLBACK.to_owned(), reason });
+                Ok(capture)
+            }),
+        }
+    }
+
+    fn start_on(plane: Plane, ring: u32, kernel_log: bool) -> Result<Self> {
         privilege::require()?;
         let btf = btf_rs::Btf::from_file(KERNEL_BTF).with_context(|| {
             format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
@@ -86,13 +116,12 @@ impl Capture {
             .map_max_entries("RECORDS", ring)
             // Task storage: the kernel and the programs know it, aya only passes it on.
             .allow_unsupported_maps()
-            .load(OBJECT)
+            .load(plane.object())
             .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
-        let census = load_iterator(&mut programs, CENSUS, &kernel)?;
-        let snapshot = load_iterator(&mut programs, SNAPSHOT, &kernel)?;
-        let living = load_iterator(&mut programs, LIVING, &kernel)?;
-        let flows = load_iterator(&mut programs, FLOWS, &kernel)?;
-        let stale = load_iterator(&mut programs, STALE, &kernel)?;
+        let rows = plane.iterators();
+        let [census, snapshot, living, flows, stale] =
+            [rows.census, rows.snapshot, rows.living, rows.flows, rows.stale]
+                .map(|row| load_iterator(&mut programs, row, &kernel));
         if kernel_log {
             env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
         }
@@ -101,6 +130,7 @@ impl Capture {
             records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,
             control: Array::try_from(take(&mut programs, "CONTROL")?)?,
             look: 1,
+            looks_until_living: 1,
             counters: PerCpuArray::try_from(take(&mut programs, "COUNTERS")?)?,
             flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
             living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
@@ -108,11 +138,12 @@ impl Capture {
             spilled: 0,
             programs,
             ready: rustix::event::epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            snapshot,
-            census,
-            living,
-            flows,
-            stale,
+            plane,
+            snapshot: snapshot?,
+            census: census?,
+            living: living?,
+            flows: flows?,
+            stale: stale?,
             degraded: Vec::new(),
             logger,
         };
@@ -123,13 +154,19 @@ impl Capture {
     }
 
     fn attach(&mut self, kernel: &Btf) -> Result<()> {
-        for hook in HOOKS {
+        for hook in HOOKS.iter().chain(self.plane.hooks()) {
             if let Err(error) = attach(&mut self.programs, hook, kernel) {
                 if hook.essential {
-                    return Err(error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without)));
+                    let error = error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without));
+                    let replaceable = self.plane == Plane::Socket && self.plane.hooks().contains(hook);
+                    return Err(if replaceable { error.context(NoSocketPlane) } else { error });
                 }
                 self.degraded.push(Degradation { name: degradation(hook), reason: format!("{error:#}") });
             }
+        }
+        if self.plane == Plane::Syscall {
+            // There the addresses are read from the memory of the process.
+            return Ok(());
         }
         if let Err(error) = addresses::attach(&mut self.programs) {
             self.degraded.push(Degradation { name: addresses_degradation(), reason: format!("{error:#}") });
@@ -147,6 +184,12 @@ impl Capture {
         let name = degradation(hook);
         let missing = self.degraded.iter().find(|degradation| degradation.name == name)?;
         Some(format!("{}: {}", hook.without, missing.reason))
+    }
+
+    /// Why system calls are hooked instead of sockets; `None` where they are not, or were asked for.
+    pub(crate) fn fallback(&self) -> Option<String> {
+        let fallback = self.degraded.iter().find(|degradation| degradation.name == FALLBACK)?;
+        Some(format!("{FALLBACK}: {}", fallback.reason))
     }
 
     /// Why the hooks on addresses of datagrams are not attached; `None` when they are.
@@ -167,10 +210,17 @@ impl Capture {
 
     /// Reports every socket that changed since the last snapshot or has a request in flight; with `all` every one.
     pub(crate) fn snapshot(&mut self, all: bool, mut each: impl FnMut(&[u8])) -> Result<()> {
-        self.look = self.look.wrapping_add(1);
+        self.looks_until_living -= 1;
+        let census_of_living = self.looks_until_living == 0;
+        if census_of_living {
+            self.looks_until_living = self.plane.looks_between_living();
+            self.look = self.look.wrapping_add(1);
+        }
         self.control(Reader::ON_TIMER, if all { Census::DONE_REPORT_ALL } else { Census::DONE })?;
         self.snapshot.run(record_length, &mut each)?;
-        self.living.run(|_| size_of::<u64>(), |_| {})?;
+        if census_of_living {
+            self.living.run(|_| size_of::<u64>(), |_| {})?;
+        }
         let mut over = Vec::new();
         self.flows.run(record_length, |bytes| {
             if let Ok((record, _)) = FlowRecord::read_from_prefix(bytes)
@@ -310,11 +360,7 @@ fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
     Ok(())
 }
 
-fn load_iterator(
-    programs: &mut Ebpf,
-    (name, target, map): (&str, &str, Option<&str>),
-    kernel: &Btf,
-) -> Result<Iterator> {
+fn load_iterator(programs: &mut Ebpf, (name, target, map): IteratorRow, kernel: &Btf) -> Result<Iterator> {
     let map = map.map(|name| programs.map(name).with_context(|| format!("the object has no map {name}")));
     let map = map.transpose()?.map(map_descriptor).transpose()?;
     let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;

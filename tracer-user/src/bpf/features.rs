@@ -2,9 +2,9 @@
 //!
 //! Invariant: a feature is called working only if it was tried just now; nothing stays loaded. Memory: none.
 
-use super::Capture;
 use super::hooks::HOOKS;
 use super::offsets::{self, KERNEL_BTF};
+use super::{Capture, PlaneChoice};
 use anyhow::{Context as _, Result};
 
 /// One thing that was tried.
@@ -29,10 +29,11 @@ pub(crate) fn checks() -> Vec<Check> {
     if checks.iter().any(|check| check.essential && check.found.is_err()) {
         return checks;
     }
-    match Capture::start(1 << 16, false) {
+    match Capture::start(PlaneChoice::Auto, 1 << 16, false) {
         Ok(mut capture) => {
             checks.push(check("programs", true, Ok("loaded and attached".to_owned())));
-            for hook in HOOKS {
+            checks.push(plane(&capture));
+            for hook in HOOKS.iter().chain(capture.plane.hooks()) {
                 let missing = capture.missing(hook);
                 let found = missing.map_or_else(|| Ok("attached".to_owned()), |reason| Err(anyhow::anyhow!(reason)));
                 checks.push(check(&format!("hook {}", hook.tracepoint), hook.essential, found));
@@ -49,6 +50,14 @@ pub(crate) fn checks() -> Vec<Check> {
         Err(error) => checks.push(check("programs", true, Err(error))),
     }
     checks
+}
+
+fn plane(capture: &Capture) -> Check {
+    let found = match capture.fallback() {
+        Some(reason) => Err(anyhow::anyhow!(reason)),
+        None => Ok(capture.plane.name().to_owned()),
+    };
+    Check { name: "plane".to_owned(), found, essential: false }
 }
 
 fn kernel() -> String {

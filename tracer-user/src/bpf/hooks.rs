@@ -4,7 +4,7 @@
 //! Memory: none.
 
 /// One kernel program that is attached to a BTF tracepoint.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hook {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Hook {
     pub(crate) essential: bool,
 }
 
-/// All hooks, in the order in which they are attached.
+/// The hooks of both planes, in the order in which they are attached; those on input and output follow.
 pub(crate) const HOOKS: &[Hook] = &[
     Hook {
         program: "state",
@@ -54,6 +54,10 @@ pub(crate) const HOOKS: &[Hook] = &[
         without: "retransmits are not counted",
         essential: false,
     },
+];
+
+/// Those on input and output, on the socket plane.
+pub(crate) const SOCKET_PLANE: &[Hook] = &[
     Hook {
         program: "receive",
         tracepoint: "sock_recv_length",
@@ -68,15 +72,13 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
 ];
 
+/// As above, on the plane of system calls.
+pub(crate) const SYSTEM_CALL_PLANE: &[Hook] = &[Hook {
+    program: "system_call",
+    tracepoint: "sys_exit",
+    without: "sent and received bytes, requests and latencies are not seen",
+    essential: true,
+}];
+
 /// A program that user space runs to look at all of something: its name, the iterator's, and the map it walks.
 pub(crate) type IteratorRow = (&'static str, &'static str, Option<&'static str>);
-/// Every socket that is open.
-pub(crate) const CENSUS: IteratorRow = ("census", "task_file", None);
-/// Every TCP socket that is followed.
-pub(crate) const SNAPSHOT: IteratorRow = ("snapshot", "bpf_sk_storage_map", Some("SOCKETS"));
-/// Every socket that has flows.
-pub(crate) const LIVING: IteratorRow = ("living", "bpf_sk_storage_map", Some("MARKS"));
-/// Every flow.
-pub(crate) const FLOWS: IteratorRow = ("flows", "bpf_map_elem", Some("FLOWS"));
-/// Every socket that had flows.
-pub(crate) const STALE: IteratorRow = ("stale", "bpf_map_elem", Some("LIVING"));

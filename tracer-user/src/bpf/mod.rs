@@ -10,9 +10,11 @@ pub(crate) mod features;
 mod hooks;
 mod iterate;
 mod offsets;
+mod plane;
 mod privilege;
 mod refusal;
 mod settings;
 mod spill;
 
 pub(crate) use capture::{Capture, SiteTotals};
+pub(crate) use plane::PlaneChoice;

@@ -26,6 +26,8 @@ const SYSTEM_CALLS: [libc::c_long; SystemCall::COUNT] = [
     libc::SYS_recvmmsg,
     libc::SYS_sendfile,
     libc::SYS_splice,
+    libc::SYS_preadv2,
+    libc::SYS_pwritev2,
 ];
 
 /// The settings for a ring of `ring` bytes.

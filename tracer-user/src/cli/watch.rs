@@ -3,6 +3,7 @@
 //! Invariant: however it ends but by force, every export and the tape are written. Memory: the engine's.
 
 use super::options::Options;
+use crate::bpf::PlaneChoice;
 use crate::clock;
 use crate::run::Observation;
 use crate::source::live::{self, Live};
@@ -37,6 +38,10 @@ pub(super) struct Watch {
 /// Options of the capture.
 #[derive(Args, Debug)]
 pub(super) struct Capture {
+    /// How to hook into the kernel
+    #[arg(long, value_enum, default_value_t)]
+    plane: PlaneChoice,
+
     /// Size of the buffer between the kernel and the tracer: KiB, a power of two
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_kib)]
     ring_kib: u32,
@@ -54,7 +59,7 @@ impl Capture {
     /// Loads and attaches the programs.
     pub(super) fn start(&self, stop: &Stop, keys: bool) -> Result<Live> {
         let (kernel_log, counters) = (self.kernel_log, self.kernel_counters);
-        Live::start(live::Options { ring: self.ring_kib << 10, kernel_log, keys, counters }, stop)
+        Live::start(live::Options { plane: self.plane, ring: self.ring_kib << 10, kernel_log, keys, counters }, stop)
     }
 }
 

@@ -2,4 +2,5 @@
 //!
 //! Invariant: facts are handed over as inputs, so that a tape holds them. Memory: one answer at a time.
 
+pub(crate) mod hosts;
 pub(crate) mod procfs;

@@ -4,8 +4,8 @@
 //! host the tracer sleeps for up to a second. Memory: the ring.
 
 use super::{Delivery, Source, Turn};
-use crate::bpf::{Capture, SiteTotals};
-use crate::facts::procfs;
+use crate::bpf::{Capture, PlaneChoice, SiteTotals};
+use crate::facts::{hosts, procfs};
 use crate::stop::Stop;
 use crate::{clock, console};
 use anyhow::Result;
@@ -28,6 +28,8 @@ const LOOKS_AFTER_LOSS: u32 = 3;
 /// How to capture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
+    /// How to hook.
+    pub(crate) plane: PlaneChoice,
     /// Size of the ring in bytes, a power of two.
     pub(crate) ring: u32,
     /// Whether the programs say what they do.
@@ -58,7 +60,7 @@ pub(crate) struct Live {
 impl Live {
     /// Loads and attaches the programs. A wait ends as soon as a signal comes.
     pub(crate) fn start(options: Options, stop: &Stop) -> Result<Self> {
-        let capture = Capture::start(options.ring, options.kernel_log)?;
+        let capture = Capture::start(options.plane, options.ring, options.kernel_log)?;
         capture.also_wait_for(stop.as_fd())?;
         if options.keys && std::io::stdin().is_terminal() {
             capture.also_wait_for(std::io::stdin().as_fd())?;
@@ -82,6 +84,7 @@ impl Live {
         let (at, wall, boottime_ahead) = (clock::now(), clock::wall(), clock::boottime_ahead());
         let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
+        each(Delivery::Input(Input::Hosts(hosts::read())));
         for degradation in std::mem::take(&mut self.capture.degraded) {
             each(Delivery::Input(Input::Degraded(degradation)));
         }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
-use crate::host::{Peer, binary, patience, port, scale, signal};
+use crate::host::{Peer, binary, patience, plane, port, scale, signal};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,6 +17,7 @@ fn accounts(ring_kib: &str) -> (Vec<(String, Vec<u64>)>, u64) {
     let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
     let mut tracer = Command::new(binary())
         .args(["watch", "--output", "json", "--kernel-counters", "--ring-kib", ring_kib])
+        .args(plane())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -146,6 +146,7 @@ impl Tracer {
         let graph = folder.file("graph.json");
         let mut child = Command::new(binary())
             .args(["watch", "--output", "json", "--export", graph.to_str().unwrap()])
+            .args(plane())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -206,6 +207,11 @@ impl Drop for Tracer {
     }
 }
 
+/// The plane that the tests are run on, if one is asked for.
+pub(crate) fn plane() -> Vec<String> {
+    std::env::var("TRACER_LIVE_PLANE").map_or_else(|_| Vec::new(), |plane| vec!["--plane".to_owned(), plane])
+}
+
 /// The `tracer` binary under test.
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tracer"))
@@ -220,6 +226,11 @@ impl Graph {
         Self(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
     }
 
+    /// The calls on a Unix socket's path.
+    pub(crate) fn calls_by_path(&self, path: &str) -> Vec<&Value> {
+        self.0["calls"].as_array().unwrap().iter().filter(|call| call["port"] == path).collect()
+    }
+
     /// The calls on a port.
     pub(crate) fn calls(&self, port: u16) -> Vec<&Value> {
         self.0["calls"].as_array().unwrap().iter().filter(|call| call["port"] == port).collect()
@@ -227,11 +238,12 @@ impl Graph {
 
     /// The only call on a port, which must be from `from` to `to` (services by name of their program).
     pub(crate) fn only_call(&self, from: &str, to: &str, port: u16) -> &Value {
-        let calls = self.calls(port);
-        let [call] = calls.as_slice() else { panic!("expected one call on port {port}: {calls:#?}") };
-        let named = |end: &str| call[end].as_str().unwrap().to_owned();
-        assert_eq!((named("from"), named("to")), (format!("program:{from}"), format!("program:{to}")), "{call:#}");
-        call
+        only(&self.calls(port), from, to)
+    }
+
+    /// As [`Self::only_call`], by the path of a Unix socket (`@name` for an abstract one).
+    pub(crate) fn only_call_by_path(&self, from: &str, to: &str, path: &str) -> &Value {
+        only(&self.calls_by_path(path), from, to)
     }
 
     /// Whether `pid` is an instance of the service of that program.
@@ -240,4 +252,11 @@ impl Graph {
         let service = services.iter().find(|service| service["id"] == format!("program:{program}"));
         service.is_some_and(|service| service["instances"].as_array().unwrap().iter().any(|one| one["pid"] == pid))
     }
+}
+
+fn only<'a>(calls: &[&'a Value], from: &str, to: &str) -> &'a Value {
+    let [call] = calls else { panic!("expected one call: {calls:#?}") };
+    let named = |end: &str| call[end].as_str().unwrap().to_owned();
+    assert_eq!((named("from"), named("to")), (format!("program:{from}"), format!("program:{to}")), "{call:#}");
+    call
 }

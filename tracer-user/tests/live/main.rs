@@ -6,6 +6,7 @@
 
 mod accounting;
 mod counting;
+mod coverage;
 mod demo;
 mod failures;
 mod host;
@@ -13,4 +14,5 @@ mod life;
 mod names;
 mod namespaces;
 mod older;
+mod peer_names;
 mod privileges;

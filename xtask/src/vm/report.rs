@@ -87,12 +87,17 @@ fn verdict(found: &Found) -> String {
 /// A refusal as it is said; of a tracer that runs, every degradation and every line of the doctor's about one.
 fn says(found: &Found) -> String {
     let Found::Tried(tried) = found else { return String::new() };
-    let mut said: Vec<String> = tried.said.iter().map(|said| format!("`{said}`")).collect();
+    let mut said: Vec<String> = tried.said.iter().map(|said| code(said)).collect();
     if tried.watch == Some(0) {
         said.extend(tried.degraded.iter().map(|name| format!("degraded: {name}")));
-        said.extend(tried.diagnosis.iter().map(|line| format!("doctor: `{line}`")));
+        said.extend(tried.diagnosis.iter().map(|line| format!("doctor: {}", code(line))));
     }
     said.join("<br>")
+}
+
+/// Text as it is, which may itself hold the mark that surrounds it.
+fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
 /// A row of a table; what would end a cell is escaped.
@@ -111,7 +116,7 @@ mod tests {
 
     fn outcome() -> Outcome {
         let ran = Tried { doctor: Some(0), watch: Some(0), seen: Seen::Whole, ..Tried::default() };
-        let refused = Tried { watch: Some(2), said: vec!["tracer: no BTF | none".to_owned()], ..Tried::default() };
+        let refused = Tried { watch: Some(2), said: vec!["tracer: no `BTF` | none".to_owned()], ..Tried::default() };
         Outcome {
             kernel: KERNELS[0],
             release: "6.1.0-1-amd64".to_owned(),
@@ -138,7 +143,8 @@ mod tests {
         let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.contains(&"| 6.1-generic | 6.1.1-1 | x86_64 | runs | socket: 1 passed, 1 failed |"), "{page}");
         assert!(rows.contains(&"| nothing missing | chosen | runs | seen |  |"), "{page}");
-        let refused = format!(r"| {} | chosen | refuses, exit code 2 |  | `tracer: no BTF \| none` |", FAULTS[2].title);
+        let refused =
+            format!(r"| {} | chosen | refuses, exit code 2 |  | `` tracer: no `BTF` \| none `` |", FAULTS[2].title);
         assert!(rows.contains(&refused.as_str()), "{page}");
         assert!(page.contains("failed (socket): `b::c`"), "{page}");
     }
