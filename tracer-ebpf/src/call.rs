@@ -45,9 +45,10 @@ impl Call {
         if registers.is_null() {
             return None;
         }
-        // SAFETY: the registers of the running task.
-        let number = unsafe { load::<u64>(registers, offset!(call_number)) };
-        Some(Self { registers, number: number & 0xffff_ffff })
+        // SAFETY: the registers of the running task. The number has 32 bits on some machines, and the verifier holds a
+        // load to its member.
+        let number = u64::from(unsafe { load::<u32>(registers, offset!(call_number)) });
+        Some(Self { registers, number })
     }
 
     /// Whether it is the call with this index in [`SystemCall`].

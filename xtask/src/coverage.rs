@@ -174,9 +174,10 @@ impl Results {
             .lines()
             .filter_map(|line| line.split_once(". ").map(|(_, text)| text))
             .collect();
-        let mut rows = page.lines().filter(|line| line.starts_with('|')).map(|line| {
-            line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
-        });
+        let mut rows = page
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
         let columns: Vec<Option<Column>> =
             rows.next().unwrap_or_default().iter().skip(3).map(|title| Column::of_title(title)).collect();
         let mut results = Self::default();

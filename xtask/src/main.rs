@@ -9,6 +9,7 @@ mod demonstrate;
 mod host;
 mod setup;
 mod test;
+mod vm;
 mod watch;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Task {
     Test(test::Options),
     /// Write or check docs/coverage.md from what the live tests have shown
     Coverage(coverage::Options),
+    /// Try the tracer on other kernels, in guests
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
         Task::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
+        Task::Vm(options) => vm::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -9,6 +9,7 @@ use super::iterate::{Iterator, record_length};
 use super::offsets::{self, KERNEL_BTF};
 use super::plane::{Plane, PlaneChoice};
 use super::privilege;
+use super::refusal::refused;
 use super::settings::settings;
 use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
@@ -354,7 +355,7 @@ fn map_descriptor(map: &aya::maps::Map) -> Result<i32> {
 fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
     let program = programs.program_mut(hook.program).context("the object does not have it")?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook.tracepoint, kernel)?;
+    program.load(hook.tracepoint, kernel).map_err(refused)?;
     program.attach()?;
     Ok(())
 }
@@ -363,6 +364,6 @@ fn load_iterator(programs: &mut Ebpf, (name, target, map): IteratorRow, kernel: 
     let map = map.map(|name| programs.map(name).with_context(|| format!("the object has no map {name}")));
     let map = map.transpose()?.map(map_descriptor).transpose()?;
     let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;
-    program.load(target, kernel).with_context(|| format!("load the iterator {name}"))?;
+    program.load(target, kernel).map_err(refused).with_context(|| format!("load the iterator {name}"))?;
     Iterator::attach(program, map)
 }

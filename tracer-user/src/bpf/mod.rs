@@ -12,6 +12,7 @@ mod iterate;
 mod offsets;
 mod plane;
 mod privilege;
+mod refusal;
 mod settings;
 mod spill;
 

@@ -2,7 +2,8 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
-use crate::host::{Peer, binary, plane, port, signal};
+use crate::host::{Peer, binary, patience, plane, port, scale, signal};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,23 +15,30 @@ const TINY: &str = "4";
 fn accounts(ring_kib: &str) -> (Vec<(String, Vec<u64>)>, u64) {
     let port = port();
     let _server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
-    let tracer = Command::new(binary())
-        .args(["watch", "--for", "5s", "--output", "json", "--kernel-counters", "--ring-kib", ring_kib])
+    let mut tracer = Command::new(binary())
+        .args(["watch", "--output", "json", "--kernel-counters", "--ring-kib", ring_kib])
         .args(plane())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), "500", "1000"]);
+    let mut errors = BufReader::new(tracer.stderr.take().unwrap());
+    let mut said = String::new();
+    errors.read_line(&mut said).unwrap();
+    assert!(said.contains("watching"), "the tracer said: {said}");
+    let count = scale(500).to_string();
+    let mut client = Peer::start("client.py", &["short", "127.0.0.1", &port.to_string(), &count, "1000"]);
     if ring_kib == TINY {
         // A tracer that stands still reads nothing, so the ring overflows on any machine.
         signal(tracer.id(), "STOP");
     }
     client.expect("done");
     signal(tracer.id(), "CONT");
-    let output = tracer.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    // The accounts are those of a quiet host: what the hooks have begun, they have finished.
+    std::thread::sleep(patience(Duration::from_millis(500)));
+    signal(tracer.id(), "INT");
+    errors.read_to_string(&mut said).unwrap();
+    assert!(tracer.wait().unwrap().success());
     let received = said.lines().find_map(|line| line.strip_prefix("records received ")).unwrap();
     let rows = said.lines().filter(|line| line.ends_with(|last: char| last.is_ascii_digit()));
     let rows = rows.filter(|line| !line.starts_with("records")).map(|line| {

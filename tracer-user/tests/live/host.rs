@@ -21,6 +21,21 @@ pub(crate) fn port() -> u16 {
     }
 }
 
+/// How many times slower an emulated machine is taken to be; the variable is set by `cargo xtask vm`.
+fn slowness() -> u32 {
+    if std::env::var_os("TRACER_LIVE_SLOW").is_some_and(|value| value == "1") { 10 } else { 1 }
+}
+
+/// `count` where the machine is as fast as any, a tenth of it (at least one) where it is emulated.
+pub(crate) fn scale(count: u64) -> u64 {
+    (count / u64::from(slowness())).max(1)
+}
+
+/// `limit` where the machine is as fast as any, ten times that where it is emulated.
+pub(crate) fn patience(limit: Duration) -> Duration {
+    limit * slowness()
+}
+
 /// A folder that goes with the test.
 pub(crate) struct Folder(PathBuf);
 
@@ -153,9 +168,9 @@ impl Tracer {
         self.child.id()
     }
 
-    /// The first object it tells for which `wanted` holds, within `limit`.
+    /// The first object it tells for which `wanted` holds, within `limit` ([`patience`] applies).
     pub(crate) fn told_within(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-        let end = Instant::now() + limit;
+        let end = Instant::now() + patience(limit);
         loop {
             if let Some(found) = self.told.iter().find(|object| wanted(object)) {
                 return Some(found.clone());
@@ -170,7 +185,7 @@ impl Tracer {
         signal(self.pid(), "INT");
         let asked = Instant::now();
         assert!(self.child.wait().unwrap().success());
-        assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?} to end", asked.elapsed());
+        assert!(asked.elapsed() < patience(Duration::from_secs(1)), "it took {:?} to end", asked.elapsed());
         Graph::read(&self.graph)
     }
 

@@ -12,18 +12,19 @@ use std::{env, fs};
 
 use xtask::toolchain::{DEBIAN_RUSTC, Family, Found, TARGET, output_of, program};
 
+use super::Options;
 use super::install::{npm_directory, npm_source};
-use super::packages::{NEEDS, Need, Row};
+use super::packages::{GUESTS, NEEDS, Need, Row};
 use super::plan::{Apt, COMPILERS, Facts, Package};
 
 /// Package lists older than this are refreshed first: a mirror drops superseded versions.
 const LISTS_ARE_RECENT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Looks; `tests` asks also for what tests need, `updated` says that the package lists were just refreshed.
-pub(super) fn look(tests: bool, updated: bool) -> Facts {
+/// Looks for what the options ask for; `updated` says that the package lists were just refreshed.
+pub(super) fn look(&Options { tests, guests, .. }: &Options, updated: bool) -> Facts {
     let found = Found::look();
-    let missing: Vec<Row> =
-        if tests { NEEDS.iter().copied().filter(|(need, _)| !is_met(*need)).collect() } else { vec![] };
+    let needs = [(tests, NEEDS), (guests, GUESTS)].into_iter().filter(|(asked, _)| *asked);
+    let missing: Vec<Row> = needs.flat_map(|(_, needs)| needs).copied().filter(|(need, _)| !is_met(*need)).collect();
     let components = if tests {
         [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")]
             .iter()

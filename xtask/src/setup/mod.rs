@@ -25,6 +25,9 @@ pub(crate) struct Options {
     /// Also install what the tests and the demo run
     #[arg(long)]
     pub(crate) tests: bool,
+    /// Also install what emulates machines for other kernels (cargo xtask vm)
+    #[arg(long)]
+    pub(crate) guests: bool,
 }
 
 /// Rounds of looking and installing: package lists, compiler, linker, and one to see that nothing is missing.
@@ -34,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut previous: Vec<Step> = Vec::new();
     let mut updated = false;
     for _ in 0..ROUNDS {
-        let steps = match plan::plan(&machine::look(options.tests, updated)) {
+        let steps = match plan::plan(&machine::look(options, updated)) {
             Plan::Ready(family) => {
                 eprintln!("set up: the kernel programs are built with the {} toolchain", family.name());
                 return Ok(());
@@ -82,7 +85,8 @@ fn consent(options: &Options) -> Result<()> {
     }
     if !host::is_interactive() {
         let tests = if options.tests { " --tests" } else { "" };
-        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}");
+        let guests = if options.guests { " --guests" } else { "" };
+        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}{guests}");
     }
     eprint!("go on? [y/N] ");
     io::stderr().flush().context("writing to the terminal")?;

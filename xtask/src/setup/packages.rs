@@ -40,6 +40,12 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Working("npm"), &["npm"]),
 ];
 
+/// Everything `--guests` looks for.
+pub(crate) const GUESTS: &[Row] = &[
+    (Need::Program("qemu-system-x86_64"), &["qemu-system-x86"]),
+    (Need::Program("qemu-system-aarch64"), &["qemu-system-arm"]),
+];
+
 /// Services that these packages would start, now and at every boot. Tests run their own instances of the programs.
 pub(crate) fn services(packages: &[String]) -> Vec<&'static str> {
     let starts = [

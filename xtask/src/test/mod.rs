@@ -3,6 +3,7 @@
 //! Invariant: what did not run is counted and named, and under CI it is a failure; a step never hides another's
 //! outcome. Memory: one row per step.
 
+mod kernels;
 mod live;
 mod outcome;
 mod steps;
@@ -26,7 +27,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    setup::run(&setup::Options { yes: options.yes, tests: true })?;
+    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true })?;
     let filter = options.filter.as_deref();
     let mut rows = Vec::new();
     let mut step = |name: &'static str, run: &mut dyn FnMut() -> Result<Counts>| {
@@ -47,6 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     step("unit and integration tests", &mut || steps::libraries(filter));
     step("tests of the binary", &mut || steps::binary(filter));
     step("live tests", &mut || live::run(filter));
+    if filter.is_none() {
+        step("kernels", &mut kernels::run);
+    }
 
     println!("\n{}", outcome::table(&rows));
     let total = rows.iter().fold(Counts::default(), |sum, row| sum + row.counts);

@@ -1,0 +1,98 @@
+//! `cargo xtask vm`: the tracer and its live tests on other kernels, in guests.
+//!
+//! Invariant: nothing is installed on this machine but the emulator (announced, by set-up) and nothing of it is
+//! changed but the target directory. Memory: as in `work`.
+
+mod apt;
+mod archive;
+mod binaries;
+mod conditions;
+mod findings;
+mod guest;
+mod image;
+mod kernels;
+mod modules;
+mod outcome;
+mod report;
+mod runs;
+mod work;
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{host, setup};
+use kernels::{KERNELS, Kernel};
+pub(crate) use outcome::Totals;
+use runs::CAPTURE_TESTS;
+use work::Work;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Every kernel, every live test that a guest can run, and every fault
+    #[arg(long)]
+    all: bool,
+    /// Only these kernels, such as 6.12-generic,6.1-rt
+    #[arg(long, value_delimiter = ',')]
+    kernel: Vec<String>,
+    /// Only live tests whose names contain this
+    #[arg(long)]
+    filter: Option<String>,
+    /// Write docs/kernels.md
+    #[arg(long, requires = "all", conflicts_with_all = ["kernel", "filter"])]
+    write: bool,
+    /// Install what is missing without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How long a guest may take.
+const LIMIT: Duration = Duration::from_secs(480);
+/// The same with every live test and every fault.
+const LIMIT_OF_ALL: Duration = Duration::from_secs(45 * 60);
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true })?;
+    let kernels = match (options.kernel.as_slice(), options.all) {
+        ([], true) => KERNELS.to_vec(),
+        ([], false) => always(),
+        (names, _) => kernels::named(names)?,
+    };
+    let filters = match (&options.filter, options.all) {
+        (Some(filter), _) => vec![filter.clone()],
+        (None, true) => Vec::new(),
+        (None, false) => capture_tests(),
+    };
+    let limit = if options.all { LIMIT_OF_ALL } else { LIMIT };
+    let (outcomes, totals) = work::run(&Work { kernels, faults: options.all, filters, limit })?;
+    println!(
+        "{} passed, {} failed, {} ignored, {} kernels not run",
+        totals.passed, totals.failed, totals.ignored, totals.not_run
+    );
+    if options.write {
+        let missing = KERNELS.len() - outcomes.len();
+        if missing > 0 {
+            bail!("docs/kernels.md is not written: {missing} of its kernels were not booted");
+        }
+        let file = host::workspace().join("docs/kernels.md");
+        fs::write(&file, report::page(&outcomes)).with_context(|| format!("writing {}", file.display()))?;
+        println!("wrote {}", file.display());
+    }
+    Ok(if totals.failed == 0 && totals.not_run == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The kernels and live tests that every full test run includes.
+pub(crate) fn step() -> Result<Totals> {
+    let work = Work { kernels: always(), faults: false, filters: capture_tests(), limit: LIMIT };
+    work::run(&work).map(|(_, totals)| totals)
+}
+
+fn always() -> Vec<Kernel> {
+    KERNELS.iter().filter(|kernel| kernel.always).copied().collect()
+}
+
+fn capture_tests() -> Vec<String> {
+    CAPTURE_TESTS.iter().map(|name| (*name).to_owned()).collect()
+}
