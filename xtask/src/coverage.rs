@@ -23,10 +23,10 @@ pub(crate) struct Options {
 pub(crate) const RESULTS: &str = "target/live-results";
 const PAGE: &str = "docs/coverage.md";
 
-/// A kernel series such as 6.18, an architecture, a plane.
+/// A kernel series such as 6.18 with its flavour (`-rt` or nothing), an architecture, a plane.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Column {
-    series: (u32, u32),
+    series: (u32, u32, String),
     architecture: String,
     plane: String,
 }
@@ -77,16 +77,26 @@ impl Results {
     }
 
     fn add(&mut self, folder: &Path) -> Result<()> {
-        let table = folder.join("cases.json");
-        let text = fs::read(&table).with_context(|| format!("{}: run `cargo xtask test` first", table.display()))?;
-        let cases: Vec<serde_json::Value> = serde_json::from_slice(&text)?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+            files.push(entry?.path());
+        }
+        // The names say which kernel wrote them: the order is always the same.
+        files.sort();
+        let ending = |file: &&PathBuf, ending: &str| file.to_string_lossy().ends_with(ending);
+        let table = files.iter().find(|file| ending(file, "cases.json"));
+        let table = table.with_context(|| format!("{} is empty: run `cargo xtask test` first", folder.display()))?;
+        let cases: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(table)?)?;
         let field = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
         self.cases = cases.iter().map(|case| (field(case, "case"), field(case, "title"))).collect();
-        for line in fs::read_to_string(folder.join("results.jsonl")).unwrap_or_default().lines() {
-            let told: serde_json::Value = serde_json::from_str(line)?;
-            let series = series(&field(&told, "kernel")).with_context(|| format!("a result of no kernel: {line}"))?;
-            let column = Column { series, architecture: field(&told, "arch"), plane: field(&told, "plane") };
-            self.outcomes.entry(column).or_default().insert(field(&told, "case"), field(&told, "outcome"));
+        for file in files.iter().filter(|file| ending(file, "results.jsonl")) {
+            for line in fs::read_to_string(file)?.lines() {
+                let told: serde_json::Value = serde_json::from_str(line)?;
+                let series =
+                    series(&field(&told, "kernel")).with_context(|| format!("a result of no kernel: {line}"))?;
+                let column = Column { series, architecture: field(&told, "arch"), plane: field(&told, "plane") };
+                self.outcomes.entry(column).or_default().insert(field(&told, "case"), field(&told, "outcome"));
+            }
         }
         Ok(())
     }
@@ -202,7 +212,7 @@ impl Results {
 
 impl Column {
     fn title(&self) -> String {
-        format!("{}.{} {} {}", self.series.0, self.series.1, self.architecture, self.plane)
+        format!("{}.{}{} {} {}", self.series.0, self.series.1, self.series.2, self.architecture, self.plane)
     }
 
     fn of_title(title: &str) -> Option<Self> {
@@ -212,10 +222,12 @@ impl Column {
     }
 }
 
-/// `6.18` as two numbers, so that it comes after `6.2`.
-fn series(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+/// `6.18` as two numbers, so that it comes after `6.2`, and what follows them.
+fn series(text: &str) -> Option<(u32, u32, String)> {
+    let (major, rest) = text.split_once('.')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (minor, flavour) = rest.split_at(digits);
+    Some((major.parse().ok()?, minor.parse().ok()?, flavour.to_owned()))
 }
 
 const HEAD: &str = "\
@@ -233,13 +245,17 @@ mod tests {
     use super::*;
 
     fn results() -> Results {
-        let column = |series, plane: &str| Column { series, architecture: "x86_64".into(), plane: plane.into() };
+        let column = |kernel, plane: &str| Column {
+            series: series(kernel).unwrap(),
+            architecture: "x86_64".into(),
+            plane: plane.into(),
+        };
         let told = |outcome: &str| BTreeMap::from([("io/a".to_owned(), outcome.to_owned())]);
         Results {
             cases: vec![("io/a".into(), "one".into()), ("io/b".into(), "two".into())],
             outcomes: BTreeMap::from([
-                (column((6, 2), "syscall"), told("limit: bytes only")),
-                (column((6, 18), "socket"), told("pass")),
+                (column("6.2-rt", "syscall"), told("limit: bytes only")),
+                (column("6.18", "socket"), told("pass")),
             ]),
         }
     }

@@ -73,7 +73,8 @@ fn tell(case: &str, outcome: &str) {
     assert!(CASES.iter().any(|(known, _)| *known == case), "{case} is no case of the table");
     let Some(folder) = std::env::var_os("TRACER_LIVE_RESULTS") else { return };
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
+    let flavour = if release.contains("-rt") { "-rt" } else { "" };
+    let series = release.split('.').take(2).collect::<Vec<_>>().join(".") + flavour;
     let line = serde_json::json!({
         "case": case, "kernel": series, "arch": std::env::consts::ARCH, "plane": plane(), "outcome": outcome,
     });
