@@ -26,12 +26,12 @@ use anyhow::{Context, Result, bail};
 use crate::{host, setup};
 use kernels::{KERNELS, Kernel};
 pub(crate) use outcome::Totals;
-use runs::CAPTURE_TESTS;
+use runs::{CAPTURE_TESTS, PLANES};
 use work::Work;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Every kernel, every live test that a guest can run, and every fault
+    /// Every kernel, on every plane every live test that a guest can run, and every fault
     #[arg(long)]
     all: bool,
     /// Only these kernels, such as 6.12-generic,6.1-rt
@@ -65,8 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         (None, true) => Vec::new(),
         (None, false) => capture_tests(),
     };
+    let planes = if options.all { PLANES.to_vec() } else { Vec::new() };
     let limit = if options.all { LIMIT_OF_ALL } else { LIMIT };
-    let (outcomes, totals) = work::run(&Work { kernels, faults: options.all, filters, limit })?;
+    let (outcomes, totals) = work::run(&Work { kernels, planes, faults: options.all, filters, limit })?;
     println!(
         "{} passed, {} failed, {} ignored, {} kernels not run",
         totals.passed, totals.failed, totals.ignored, totals.not_run
@@ -85,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// The kernels and live tests that every full test run includes.
 pub(crate) fn step() -> Result<Totals> {
-    let work = Work { kernels: always(), faults: false, filters: capture_tests(), limit: LIMIT };
+    let work = Work { kernels: always(), planes: Vec::new(), faults: false, filters: capture_tests(), limit: LIMIT };
     work::run(&work).map(|(_, totals)| totals)
 }
 

@@ -92,7 +92,7 @@ impl Session {
     }
 }
 
-/// The boots of one kernel. `planes` are those that the tracer lets one choose.
+/// The boots of one kernel. `planes` are those that are asked for; with none the live tests run on the chosen one.
 pub(super) fn sessions(planes: &[Plane], faults: bool) -> Vec<Session> {
     let plain = [""].iter().chain(planes).map(|plane| Probe { condition: PLAIN, plane });
     let live = if planes.is_empty() { vec![""] } else { planes.to_vec() };
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(sessions[0].probes.len(), 3 + FAULTS.len() - 2);
         assert!(sessions[1].live.is_empty());
         assert_eq!(super::sessions(&[], false).len(), 1);
-        assert_eq!(super::sessions(&[], false)[0].live, [""], "a tracer without planes is tested as it is");
+        assert_eq!(super::sessions(&[], false)[0].live, [""], "the tracer chooses the plane");
     }
 
     #[test]

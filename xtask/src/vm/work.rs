@@ -26,6 +26,8 @@ use crate::host;
 /// What is to be run.
 pub(super) struct Work {
     pub(super) kernels: Vec<Kernel>,
+    /// The planes on which everything runs; none: the one that the tracer chooses.
+    pub(super) planes: Vec<Plane>,
     /// Whether faults are tried, on the kernels that have them tried.
     pub(super) faults: bool,
     /// Which live tests are run; none: all that a guest can run.
@@ -104,13 +106,11 @@ struct Station {
     busybox: Busybox,
     built: binaries::Built,
     root: Root,
-    planes: Vec<Plane>,
 }
 
 impl Station {
     fn new(directory: &Path, machine: Machine) -> Result<Self> {
         let built = binaries::build(machine)?;
-        let planes = binaries::planes(&built, machine)?;
         let apt = Apt::new(directory, machine)?;
         let guest = image::busybox(directory, &apt, machine)?;
         let here = match machine {
@@ -118,7 +118,7 @@ impl Station {
             Machine::Arm => image::busybox(directory, &Apt::new(directory, Machine::X86)?, Machine::X86)?,
         };
         let root = binaries::root(directory, &apt, machine)?;
-        Ok(Self { apt, busybox: Busybox { guest, here }, built, root, planes })
+        Ok(Self { apt, busybox: Busybox { guest, here }, built, root })
     }
 
     /// Boots a kernel as often as its conditions need.
@@ -135,7 +135,7 @@ impl Station {
             broken: Vec::new(),
             planes: Vec::new(),
         };
-        for session in runs::sessions(&self.planes, work.faults && kernel.faults) {
+        for session in runs::sessions(&work.planes, work.faults && kernel.faults) {
             let out = fresh(directory.join("out").join(kernel.name).join(session.folder()))?;
             let script = out.join("run.sh");
             fs::write(&script, session.script(&binaries, &work.filters))
