@@ -26,7 +26,7 @@ use anyhow::{Context, Result, bail};
 use crate::{host, setup};
 use kernels::{KERNELS, Kernel};
 pub(crate) use outcome::Totals;
-use runs::{CAPTURE_TESTS, PLANES};
+use runs::CAPTURE_TESTS;
 use work::Work;
 
 #[derive(clap::Args)]
@@ -65,9 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         (None, true) => Vec::new(),
         (None, false) => capture_tests(),
     };
-    let planes = if options.all { PLANES.to_vec() } else { Vec::new() };
     let limit = if options.all { LIMIT_OF_ALL } else { LIMIT };
-    let (outcomes, totals) = work::run(&Work { kernels, planes, faults: options.all, filters, limit })?;
+    let (outcomes, totals) =
+        work::run(&Work { kernels, every_plane: options.all, faults: options.all, filters, limit })?;
     println!(
         "{} passed, {} failed, {} ignored, {} kernels not run",
         totals.passed, totals.failed, totals.ignored, totals.not_run
@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// The kernels and live tests that every full test run includes.
 pub(crate) fn step() -> Result<Totals> {
-    let work = Work { kernels: always(), planes: Vec::new(), faults: false, filters: capture_tests(), limit: LIMIT };
+    let work = Work { kernels: always(), every_plane: false, faults: false, filters: capture_tests(), limit: LIMIT };
     work::run(&work).map(|(_, totals)| totals)
 }
 
