@@ -20,7 +20,9 @@ fn every_short_connection_is_counted_with_both_processes_right() {
     let mut clients: Vec<Peer> = ports
         .iter()
         .zip(hosts)
-        .map(|(port, (_, host))| Peer::start("client.py", &["short", host, &port.to_string(), &count.to_string(), "200"]))
+        .map(|(port, (_, host))| {
+            Peer::start("client.py", &["short", host, &port.to_string(), &count.to_string(), "200"])
+        })
         .collect();
     clients.iter_mut().for_each(|client| client.expect("done"));
     let graph = tracer.finish();
