@@ -49,7 +49,7 @@ pub(crate) struct Options {
 }
 
 /// How long a guest may take.
-const LIMIT: Duration = Duration::from_secs(480);
+const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// The same with every live test and every fault.
 const LIMIT_OF_ALL: Duration = Duration::from_secs(45 * 60);
 
