@@ -2,6 +2,7 @@
 //!
 //! Invariant: without them the tracer runs; what is missing is a named degradation. Memory: none.
 
+use super::refusal::refused;
 use anyhow::{Context as _, Result};
 use aya::Ebpf;
 use aya::programs::{CgroupAttachMode, CgroupSockAddr};
@@ -20,7 +21,7 @@ pub(super) fn attach(programs: &mut Ebpf) -> Result<()> {
     let root = File::open(root).with_context(|| format!("open {root}"))?;
     for name in PROGRAMS {
         let program: &mut CgroupSockAddr = programs.program_mut(name).context("the object lacks it")?.try_into()?;
-        program.load()?;
+        program.load().map_err(refused)?;
         // A link goes beside those of others; the mode is for the older way of attaching.
         program.attach(&root, CgroupAttachMode::Single)?;
     }

@@ -15,7 +15,6 @@ use xtask::toolchain::{output_of, program};
 use super::apt::Apt;
 use super::guest::Root;
 use super::kernels::Machine;
-use super::runs::{PLANES, Plane};
 use crate::host;
 
 /// Statically linked, so that the guest's libraries do not matter.
@@ -73,16 +72,6 @@ pub(super) fn build(machine: Machine) -> Result<Built> {
         (Some(tracer), Some(live)) => Ok(Built { tracer, live }),
         _ => bail!("`{shown}` did not say where it left the tracer and its live tests"),
     }
-}
-
-/// The planes that the tracer lets one choose: what its help says, asked of the one that runs here.
-pub(super) fn planes(built: &Built, machine: Machine) -> Result<Vec<Plane>> {
-    let help = match machine {
-        Machine::X86 => output_of(&built.tracer, &["watch", "--help"]),
-        Machine::Arm => output_of(build(Machine::X86)?.tracer, &["watch", "--help"]),
-    };
-    let help = help.context("`tracer watch --help` failed")?;
-    Ok(if help.contains("--plane") { PLANES.to_vec() } else { Vec::new() })
 }
 
 /// The name and path of an executable that a message of cargo tells of.

@@ -152,13 +152,13 @@ impl Found {
     }
 
     /// What breaks the tracer's word: it ends well with what it shows or names what it cannot, or it ends with 2 and
-    /// one line.
-    pub(super) fn complaint(&self) -> Option<String> {
+    /// one line. The doctor says the same, but for a plane that was asked for: he speaks of the one that is chosen.
+    pub(super) fn complaint(&self, plane: Plane) -> Option<String> {
         let Self::Tried(tried) = self else {
             return (*self == Self::Missing).then(|| "the guest did not come to it".to_owned());
         };
         match tried.watch {
-            Some(0) if tried.doctor != Some(0) => {
+            Some(0) if plane.is_empty() && tried.doctor != Some(0) => {
                 Some(format!("the tracer runs, and the doctor ended with {}", shown(tried.doctor)))
             }
             Some(0) if tried.long_reasons > 0 => {
@@ -173,7 +173,7 @@ impl Found {
             Some(COULD_NOT_RUN) if tried.said.len() != 1 => {
                 Some(format!("the refusal has {} lines: {}", tried.said.len(), tried.said.join(" / ")))
             }
-            Some(COULD_NOT_RUN) if tried.doctor != Some(COULD_NOT_RUN) => {
+            Some(COULD_NOT_RUN) if plane.is_empty() && tried.doctor != Some(COULD_NOT_RUN) => {
                 Some(format!("the tracer does not run, and the doctor ended with {}", shown(tried.doctor)))
             }
             Some(COULD_NOT_RUN) => None,

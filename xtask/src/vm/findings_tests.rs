@@ -48,11 +48,13 @@ fn degradations_are_read_by_name() {
 
 #[test]
 fn a_tracer_that_shows_everything_or_refuses_in_one_line_is_fine() {
-    assert_eq!(Found::Tried(tried()).complaint(), None);
-    assert_eq!(Found::Tried(refused()).complaint(), None);
-    assert_eq!(Found::NotMade.complaint(), None);
+    assert_eq!(Found::Tried(tried()).complaint(""), None);
+    assert_eq!(Found::Tried(refused()).complaint(""), None);
+    assert_eq!(Found::NotMade.complaint(""), None);
+    let asked_for = Found::Tried(Tried { doctor: Some(0), ..refused() });
+    assert_eq!(asked_for.complaint("socket"), None, "the doctor speaks of the plane that is chosen");
     let named = Tried { seen: Seen::Nothing, degraded: vec!["hook x".to_owned()], ..tried() };
-    assert_eq!(Found::Tried(named).complaint(), None);
+    assert_eq!(Found::Tried(named).complaint(""), None);
 }
 
 #[test]
@@ -69,10 +71,10 @@ fn whatever_is_silent_or_abrupt_is_a_complaint() {
         (Tried { watch: Some(101), ..tried() }, "ended with 101"),
         (Tried { watch: None, ..tried() }, "no exit code"),
     ] {
-        let complaint = Found::Tried(broken).complaint().unwrap_or_default();
+        let complaint = Found::Tried(broken).complaint("").unwrap_or_default();
         assert!(complaint.contains(part), "{complaint}");
     }
-    assert!(Found::Missing.complaint().is_some());
+    assert!(Found::Missing.complaint("").is_some());
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 
 use anyhow::{Context, Result, bail};
 
+use super::runs::Plane;
+
 /// A machine that QEMU emulates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Machine {
@@ -56,6 +58,8 @@ pub(super) struct Kernel {
     pub(super) series: &'static str,
     pub(super) flavour: Flavour,
     pub(super) machine: Machine,
+    /// The plane that the tracer chooses here, and on which the live tests run unless every plane is asked for.
+    pub(super) plane: Plane,
     /// Whether `cargo xtask test` runs it; the others need `--all` or `--kernel`.
     pub(super) always: bool,
     /// Whether the faults are tried on it, too.
@@ -66,6 +70,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.1-generic",
         series: "6.1",
+        plane: "syscall",
         flavour: Flavour::Generic,
         machine: Machine::X86,
         always: true,
@@ -74,6 +79,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.1-rt",
         series: "6.1",
+        plane: "syscall",
         flavour: Flavour::Realtime,
         machine: Machine::X86,
         always: false,
@@ -82,6 +88,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.12-generic",
         series: "6.12",
+        plane: "socket",
         flavour: Flavour::Generic,
         machine: Machine::X86,
         always: true,
@@ -90,6 +97,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.12-rt",
         series: "6.12",
+        plane: "socket",
         flavour: Flavour::Realtime,
         machine: Machine::X86,
         always: false,
@@ -98,6 +106,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.1-arm64",
         series: "6.1",
+        plane: "syscall",
         flavour: Flavour::Generic,
         machine: Machine::Arm,
         always: false,
@@ -106,6 +115,7 @@ pub(super) const KERNELS: &[Kernel] = &[
     Kernel {
         name: "6.12-arm64",
         series: "6.12",
+        plane: "socket",
         flavour: Flavour::Generic,
         machine: Machine::Arm,
         always: false,

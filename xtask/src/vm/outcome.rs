@@ -64,7 +64,7 @@ impl Outcome {
         for (number, (probe, found)) in self.probes.iter().enumerate() {
             let name = format!("probe {}", probe.folder());
             let refusal = || found.refusal().filter(|_| number == 0);
-            verdicts.push(match (found.complaint(), refusal()) {
+            verdicts.push(match (found.complaint(probe.plane), refusal()) {
                 (Some(complaint), _) => Verdict::Failed(format!("{name}: {complaint}")),
                 (None, Some(said)) => Verdict::NotRun(format!("the tracer does not run here: {said}")),
                 (None, None) => Verdict::Passed(name),

@@ -19,13 +19,15 @@ use super::guest::{self, Boot, Ended, Root};
 use super::image::{self, Busybox, Image};
 use super::kernels::{Kernel, Machine};
 use super::outcome::{Outcome, Totals};
-use super::runs::{self, Binaries, Plane, Probe};
+use super::runs::{self, Binaries, PLANES, Plane, Probe};
 use super::{binaries, findings};
 use crate::host;
 
 /// What is to be run.
 pub(super) struct Work {
     pub(super) kernels: Vec<Kernel>,
+    /// Whether live tests run on every plane, and not only on the one that the tracer chooses.
+    pub(super) every_plane: bool,
     /// Whether faults are tried, on the kernels that have them tried.
     pub(super) faults: bool,
     /// Which live tests are run; none: all that a guest can run.
@@ -104,13 +106,11 @@ struct Station {
     busybox: Busybox,
     built: binaries::Built,
     root: Root,
-    planes: Vec<Plane>,
 }
 
 impl Station {
     fn new(directory: &Path, machine: Machine) -> Result<Self> {
         let built = binaries::build(machine)?;
-        let planes = binaries::planes(&built, machine)?;
         let apt = Apt::new(directory, machine)?;
         let guest = image::busybox(directory, &apt, machine)?;
         let here = match machine {
@@ -118,7 +118,7 @@ impl Station {
             Machine::Arm => image::busybox(directory, &Apt::new(directory, Machine::X86)?, Machine::X86)?,
         };
         let root = binaries::root(directory, &apt, machine)?;
-        Ok(Self { apt, busybox: Busybox { guest, here }, built, root, planes })
+        Ok(Self { apt, busybox: Busybox { guest, here }, built, root })
     }
 
     /// Boots a kernel as often as its conditions need.
@@ -135,7 +135,8 @@ impl Station {
             broken: Vec::new(),
             planes: Vec::new(),
         };
-        for session in runs::sessions(&self.planes, work.faults && kernel.faults) {
+        let planes = if work.every_plane { PLANES.to_vec() } else { vec![kernel.plane] };
+        for session in runs::sessions(&planes, work.faults && kernel.faults) {
             let out = fresh(directory.join("out").join(kernel.name).join(session.folder()))?;
             let script = out.join("run.sh");
             fs::write(&script, session.script(&binaries, &work.filters))
@@ -166,7 +167,6 @@ fn collect(out: &Path, kernel: Kernel, plane: Plane) -> Result<()> {
     fs::create_dir_all(&together).with_context(|| format!("creating {}", together.display()))?;
     for file in files {
         let file = file.with_context(|| format!("reading {}", folder.display()))?;
-        let plane = if plane.is_empty() { "auto" } else { plane };
         let to = together.join(format!("{}-{plane}-{}", kernel.name, file.file_name().to_string_lossy()));
         fs::copy(file.path(), &to).with_context(|| format!("copying to {}", to.display()))?;
     }
