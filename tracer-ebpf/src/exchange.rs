@@ -25,6 +25,8 @@ pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64
     if accounted > 0 && accounted <= length && !is_layered(socket) {
         length -= accounted;
     }
+    // What this side received before, past the hooks, comes first.
+    catch_up_received(state, socket, at, tally);
     add(&mut state.totals.bytes_sent, u64::from(length));
     state.sent_sequence = sequence;
     let ahead = state.flags & SocketFlags::SEND_AHEAD != 0;

@@ -24,7 +24,7 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("io/io_uring", "io_uring"),
     ("io/peek", "MSG_PEEK is not counted, MSG_WAITALL and MSG_TRUNC are"),
     ("io/nonblocking", "non-blocking, edge-triggered"),
-    ("io/zerocopy", "MSG_ZEROCOPY, TCP_ZEROCOPY_RECEIVE"),
+    ("io/zerocopy", "MSG_ZEROCOPY, with its notices on the error queue"),
     ("io/pread", "pread on a socket fails and counts nothing"),
     ("owner/prefork", "a parent accepts, a child serves"),
     ("owner/inherited", "a socket inherited over fork and exec"),

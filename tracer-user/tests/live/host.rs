@@ -72,7 +72,12 @@ impl Peer {
 
     /// As [`Self::start`], by way of another command such as `ip netns exec NAME`.
     pub(crate) fn start_by(prefix: &[&str], name: &str, arguments: &[&str]) -> Self {
-        let script = named_script(name);
+        Self::start_script(prefix, include_str!("peers.py"), name, arguments)
+    }
+
+    /// As above, a role of another script.
+    pub(crate) fn start_script(prefix: &[&str], source: &str, name: &str, arguments: &[&str]) -> Self {
+        let script = named_script(source, name);
         let mut words: Vec<&str> = prefix.to_vec();
         words.extend(["/usr/bin/python3", script.to_str().unwrap()]);
         words.extend(arguments);
@@ -105,6 +110,11 @@ impl Peer {
         self.expect("done");
     }
 
+    /// Lets a patient peer end.
+    pub(crate) fn let_go(&mut self) {
+        let _ = writeln!(self.child.stdin.as_mut().unwrap(), "go");
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.pid(), name);
@@ -118,13 +128,21 @@ impl Drop for Peer {
     }
 }
 
-/// `peers.py` under another name: services are called by the script they run.
-fn named_script(name: &str) -> PathBuf {
+/// A script under another name: services are called by the script they run.
+pub(crate) fn named_script(source: &str, name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("tracer-live-peers-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let script = folder.join(name);
-    std::fs::write(&script, include_str!("peers.py")).unwrap();
+    std::fs::write(&script, source).unwrap();
     script
+}
+
+/// Ends the children of a process that this test started.
+pub(crate) fn end_children(pid: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children.split_whitespace() {
+        signal(child.parse().unwrap(), "KILL");
+    }
 }
 
 /// Sends a signal to a process that this test started.
