@@ -205,4 +205,6 @@ impl Census {
     pub const DONE: u32 = 3;
     /// Finished, and a snapshot reports every socket, changed or not.
     pub const DONE_REPORT_ALL: u32 = 4;
+    /// The last look: as above, and every exchange whose response has begun is told as finished.
+    pub const FINISH: u32 = 5;
 }

@@ -27,6 +27,8 @@ pub enum Input {
     Looked { began: Moment },
     /// Time has passed; everything before `at` has been delivered.
     Tick { at: Moment, wall: Wall },
+    /// The last tick follows: what is not known by then will not be.
+    End,
     /// `/etc/hosts`: addresses and their names, in the order of the file.
     Hosts(Vec<(IpAddr, String)>),
 }

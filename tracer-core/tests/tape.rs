@@ -167,13 +167,14 @@ fn one_of_each() -> Vec<Input> {
         Input::Degraded(Degradation { name: "n".to_owned(), reason: "r".to_owned() }),
         Input::Tick { at: Moment(5), wall: Wall(6) },
         Input::Looked { began: Moment(7) },
+        Input::End,
         Input::Hosts(vec![([1, 2, 3, 4].into(), "h".to_owned())]),
     ]
 }
 
 #[test]
 fn the_bytes_of_a_tape_of_format_1_do_not_change() {
-    let bodies: [&[u8]; 8] = [
+    let bodies: [&[u8]; 9] = [
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
         &[3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 9, 0, 0, 1, 1, b'e', 0],
@@ -181,6 +182,7 @@ fn the_bytes_of_a_tape_of_format_1_do_not_change() {
         &[5, 1, b'n', 1, b'r'],
         &[6, 5, 12],
         &[7, 7],
+        &[9],
         &[8, 1, 0, 1, 2, 3, 4, 1, b'h'],
     ];
     let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"flow":384,"header":16,"payload":1256,"socket":232},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;

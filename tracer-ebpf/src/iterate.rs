@@ -84,11 +84,7 @@ pub fn census(context: *const TaskFile) -> i32 {
         return 0;
     }
     tally.seen();
-    let pass = match CONTROL.get_ptr(0) {
-        // SAFETY: points into the map value.
-        Some(control) => unsafe { (*control).census },
-        None => 0,
-    };
+    let pass = asked();
     let found = Found { meta, task, sk, at: now(), tally };
     let written = match socket::transport(sk) {
         Some(TransportKind::TCP) => found.tcp(pass),
@@ -313,7 +309,7 @@ fn report(meta: *const Meta, sk: Object, value: *mut SocketState) -> i32 {
     // SAFETY: the value of this socket in the storage map.
     let state = unsafe { &mut *value };
     let at = now();
-    if at.wrapping_sub(state.active_at) >= settings().quiet_after {
+    if at.wrapping_sub(state.active_at) >= quiet_after() {
         exchange::catch_up(state, sk, at, tally);
         if state.phase == Phase::RESPONSE {
             exchange::finish(state, at, tally);
@@ -393,7 +389,7 @@ pub fn flows(context: *const MapElement<FlowKey, FlowState>) -> i32 {
     let idle = flow.socket.transport == TransportKind::UDP && silent >= settings().flow_idle;
     let over = gone || idle;
     let state = &mut flow.socket;
-    if state.phase == Phase::RESPONSE && (over || silent >= settings().quiet_after) {
+    if state.phase == Phase::RESPONSE && (over || silent >= quiet_after()) {
         exchange::finish(state, at, tally);
     }
     let digest = digest(state) | 1;
@@ -431,12 +427,20 @@ pub fn stale(context: *const MapElement<u64, u32>) -> i32 {
 /// Whether a socket is reported although nothing changed: its request hangs, or user space wants all.
 #[inline(always)]
 fn is_told_anyway(state: &SocketState) -> bool {
-    let all = match CONTROL.get_ptr(0) {
-        // SAFETY: points into the map value.
-        Some(control) => unsafe { (*control).census == Census::DONE_REPORT_ALL },
-        None => false,
-    };
-    all || state.phase == Phase::REQUEST
+    asked() >= Census::DONE_REPORT_ALL || state.phase == Phase::REQUEST
+}
+
+/// After which silence an exchange whose response has begun is finished.
+#[inline(always)]
+fn quiet_after() -> u64 {
+    if asked() == Census::FINISH { 0 } else { settings().quiet_after }
+}
+
+/// What user space wants of the iterators.
+#[inline(always)]
+fn asked() -> u32 {
+    // SAFETY: points into the map value.
+    CONTROL.get_ptr(0).map_or(0, |control| unsafe { (*control).census })
 }
 
 /// Writes a record to the iterator's file; `false` when there was no room.

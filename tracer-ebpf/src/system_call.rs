@@ -5,12 +5,12 @@
 //! Memory: as `maps` says.
 
 use crate::call::{Call, user};
-use crate::datagram;
 use crate::emit::tally;
 use crate::input_output::{received, sent};
 use crate::kernel::{self, Object, current_task, follow, load, offset};
+use crate::{datagram, socket};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use tracer_common::{Site, SystemCall};
+use tracer_common::{Site, SystemCall, TransportKind};
 
 /// `S_IFMT` and `S_IFSOCK` (inode(7)).
 const KIND: u16 = 0o170_000;
@@ -58,17 +58,29 @@ pub fn system_call(context: BtfTracePointContext) -> i32 {
 /// Several messages at once.
 #[inline(always)]
 fn messages(call: Call, count: i32) {
-    let mut number = 0;
+    // A stream has one sequence of bytes, which has moved on by all messages already.
+    let stream = socket::transport(socket_of(call.first())) == Some(TransportKind::TCP);
+    let (mut number, mut total) = (0, 0_i32);
     while number < MESSAGES && number < count {
         let message = call.second() + number as u64 * MESSAGE_SIZE;
         let name = user::<u64>(message).unwrap_or(0);
         let length = user::<u32>(message + MESSAGE_LENGTH).unwrap_or(0) as i32;
-        if call.is(SystemCall::RECVMMSG) {
+        if stream {
+            total = total.wrapping_add(length);
+        } else if call.is(SystemCall::RECVMMSG) {
             receive(call.first(), length, call.fourth(), name);
         } else {
             send(call.first(), length, name);
         }
         number += 1;
+    }
+    if !stream {
+        return;
+    }
+    if call.is(SystemCall::RECVMMSG) {
+        receive(call.first(), total, call.fourth(), 0);
+    } else {
+        send(call.first(), total, 0);
     }
 }
 

@@ -4,10 +4,11 @@
 //! known, and called unknown when it is not. Memory: none of its own.
 
 use super::Engine;
-use crate::exchange::{Connection, ConnectionId, End, Side, connection, connections::GRACE};
+use crate::exchange::{Connection, ConnectionId, End, Episode, Side, connection, connections::GRACE};
 use crate::graph::{Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
+use crate::time::Moment;
 
 /// A service, or that it is not known yet.
 enum Found {
@@ -51,7 +52,7 @@ impl Engine {
     fn settle(&mut self, id: ConnectionId, out: &mut Vec<Output>) -> bool {
         let Some(connection) = self.connections.get(id) else { return true };
         let (Some((_, telling)), opened) = (connection.telling(), connection.opened) else { return true };
-        let late = self.moments.now >= connection.deadline;
+        let late = self.ending || self.moments.now >= connection.deadline;
         if !telling.was_established() && telling.closing.is_none() && !late {
             return false;
         }
@@ -78,6 +79,7 @@ impl Engine {
         let processes = [&from, &to].map(|found| if let Found::Process(key) = found { Some(*key) } else { None });
         let [client, server] = processes;
         let (from, to) = (self.service(from), self.service(to));
+        self.tell_episodes(id, (from, to), transport, &port, opened, out);
         if from == to && port == Port::UNNAMED {
             // A pair of sockets inside one service: its own affair, and nobody's call.
             return true;
@@ -101,6 +103,36 @@ impl Engine {
             self.new_call(call, open, out);
         }
         true
+    }
+
+    /// Adds what a connection did under earlier owners to their calls; an end that had no owner yet is the present one.
+    fn tell_episodes(
+        &mut self,
+        id: ConnectionId,
+        present: (ServiceId, ServiceId),
+        transport: Transport,
+        port: &Port,
+        opened: Moment,
+        out: &mut Vec<Output>,
+    ) {
+        let episodes = self.connections.get_mut(id).map(|held| std::mem::take(&mut held.episodes)).unwrap_or_default();
+        for Episode { client, server, grown, held } in episodes {
+            let from = client.map_or(present.0, |key| self.service(Found::Process(key)));
+            let to = server.map_or(present.1, |key| self.service(Found::Process(key)));
+            let (call, new) = self.graph.call((from, to), transport, port.clone(), opened);
+            if let Some(node) = self.graph.get_mut(call) {
+                node.client = client.or(node.client);
+                node.server = server.or(node.server);
+                node.connections += 1;
+                node.grow(&grown);
+                if let Some(held) = held {
+                    node.record_all(&held);
+                }
+            }
+            if new {
+                self.new_call(call, Open::default(), out);
+            }
+        }
     }
 
     fn client_of(&self, connection: &Connection, late: bool) -> Found {

@@ -64,6 +64,8 @@ pub struct Engine {
     /// The loss at the end of the last window.
     loss_before: Loss,
     gaps: Gaps,
+    /// The next tick is the last.
+    ending: bool,
 }
 
 impl Engine {
@@ -85,6 +87,7 @@ impl Engine {
             loss: Loss::default(),
             loss_before: Loss::default(),
             gaps: Gaps::default(),
+            ending: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Engine {
             Input::Loss(loss) => self.loss = *loss,
             Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
             Input::Looked { began } => self.gaps.ends_unseen += self.connections.close_unfound(*began),
+            Input::End => self.ending = true,
             Input::Hosts(entries) => self.peers.hosts(entries),
             Input::Tick { at, wall: _ } => self.tick(*at, out),
         }

@@ -104,6 +104,9 @@ impl Engine {
     /// Another process owns the end: its call is another one from now on.
     fn own(&mut self, id: ConnectionId, side: Side, owner: Option<ProcessKey>) {
         let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.call.is_none() && connection.end(side).is_some_and(|end| end.owner.is_some()) {
+            connection.end_episode();
+        }
         if let Some(end) = connection.end_mut(side) {
             end.owner = owner;
         }
@@ -148,6 +151,7 @@ impl Engine {
             let half = Half {
                 side,
                 sequence: exchange.request_sequence,
+                counted_late: end.transport != Transport::Tcp && end.flags & SocketFlags::PREEXISTING != 0,
                 request_first: Moment(exchange.request_first),
                 response_first: Moment(exchange.response_first),
             };

@@ -181,6 +181,19 @@ fn sequences(record: &SocketRecord) -> Option<(u32, u32)> {
     (record.first_sent != 0 || record.first_received != 0).then_some((record.first_sent, record.first_received))
 }
 
+/// What a connection did under owners that others took its place from before its call was known.
+#[derive(Clone, Debug)]
+pub struct Episode {
+    pub client: Option<ProcessKey>,
+    pub server: Option<ProcessKey>,
+    /// As the client tells it.
+    pub grown: Delta,
+    pub held: Option<Box<Latencies>>,
+}
+
+/// Episodes of one connection between two ticks; beyond it they are told as one.
+const EPISODES: usize = 16;
+
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -198,6 +211,7 @@ pub struct Connection {
     pub judged: bool,
     /// Measured before the call was known.
     pub held: Option<Box<Latencies>>,
+    pub episodes: Vec<Episode>,
     pub pairing: Pairing,
 }
 
@@ -223,6 +237,23 @@ impl Connection {
     pub fn telling(&self) -> Option<(Side, &End)> {
         let first = self.counted.unwrap_or(Side::Client);
         [first, first.other()].into_iter().find_map(|side| Some((side, self.end(side)?)))
+    }
+
+    /// Another process is about to own an end, and the call is not known: keeps what was done under the present ones.
+    pub fn end_episode(&mut self) {
+        let side = if self.client.is_some() { Side::Client } else { Side::Server };
+        let taken = self.end_mut(side).map(|end| std::mem::take(&mut end.uncounted)).unwrap_or_default();
+        let grown = if side == Side::Client { taken } else { taken.mirrored() };
+        if grown == Delta::default() || self.episodes.len() >= EPISODES {
+            // Nothing to keep, or no room: it stays with what follows.
+            if let Some(end) = self.end_mut(side) {
+                end.uncounted = taken;
+            }
+            return;
+        }
+        let owner = |end: &Option<End>| end.as_ref().and_then(|end| end.owner);
+        let (client, server) = (owner(&self.client), owner(&self.server));
+        self.episodes.push(Episode { client, server, grown, held: self.held.take() });
     }
 
     /// Exchanges that were counted and whose times will not come any more: as the client had them, if it is known.

@@ -85,6 +85,7 @@ impl Connections {
                 counted_open: false,
                 judged: false,
                 held: None,
+                episodes: Vec::new(),
                 pairing: Pairing::default(),
             }),
         };

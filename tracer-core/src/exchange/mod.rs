@@ -8,6 +8,6 @@ pub mod connections;
 pub mod joining;
 pub mod pairing;
 
-pub use connection::{Closing, Connection, End, Side};
+pub use connection::{Closing, Connection, End, Episode, Side};
 pub use connections::{ConnectionId, Connections};
 pub use pairing::{Half, Pairing, Sample};

@@ -1,8 +1,8 @@
 //! Joining the two views of one exchange: the client's and the server's.
 //!
 //! Both ends name an exchange by the TCP sequence number of its request's first byte, which is the same at both ends
-//! and survives address translation; on other sockets both count their requests, and since one may have begun to count
-//! later, the two views must overlap in time. Invariant: the server's time lies within the client's, so a wait is never
+//! and survives address translation; on other sockets both count their requests, and where that began in
+//! the middle of a connection, the two views must overlap in time. Invariant: the server's time lies within the client's, so a wait is never
 //! negative: where the client's send was seen later than the server's receive (a long or preempted system call), the
 //! exchange began no later than the server had it. Memory: `limits::UNPAIRED_EXCHANGES` for each connection; the
 //! oldest is told from its one side.
@@ -18,6 +18,8 @@ pub struct Half {
     pub side: Side,
     /// TCP sequence number of the request's first byte, or the number of the request.
     pub sequence: u32,
+    /// It is the number of the request since the tracer began, not of the connection: the other end's may be another.
+    pub counted_late: bool,
     pub request_first: Moment,
     pub response_first: Moment,
 }
@@ -42,7 +44,7 @@ impl Pairing {
         let other = self
             .waiting
             .iter()
-            .position(|held| held.side != half.side && held.sequence == half.sequence && overlap(held, &half));
+            .position(|held| held.side != half.side && held.sequence == half.sequence && are_one(held, &half));
         if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
             let (client, server) = if half.side == Side::Client { (half, held) } else { (held, half) };
             return Some(join(client, server));
@@ -57,8 +59,10 @@ impl Pairing {
     }
 }
 
-fn overlap(one: &Half, other: &Half) -> bool {
-    one.request_first <= other.response_first && other.request_first <= one.response_first
+/// Whether two views of the same number are of one exchange.
+fn are_one(one: &Half, other: &Half) -> bool {
+    let overlap = one.request_first <= other.response_first && other.request_first <= one.response_first;
+    overlap || !(one.counted_late || other.counted_late)
 }
 
 fn join(client: Half, server: Half) -> Sample {
@@ -87,7 +91,7 @@ mod tests {
     use super::*;
 
     fn half(side: Side, sequence: u32, request: u64, response: u64) -> Half {
-        Half { side, sequence, request_first: Moment(request), response_first: Moment(response) }
+        Half { side, sequence, counted_late: false, request_first: Moment(request), response_first: Moment(response) }
     }
 
     #[test]
@@ -113,10 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn views_of_the_same_number_that_do_not_overlap_are_of_different_exchanges() {
+    fn views_counted_from_the_middle_of_a_connection_must_overlap() {
         let mut pairing = Pairing::default();
-        assert_eq!(pairing.add(half(Side::Client, 1, 0, 10)), None);
-        assert_eq!(pairing.add(half(Side::Server, 1, 20, 30)), None);
+        let late = |half| Half { counted_late: true, ..half };
+        assert_eq!(pairing.add(late(half(Side::Client, 1, 0, 10))), None);
+        assert_eq!(pairing.add(late(half(Side::Server, 1, 20, 30))), None);
+        assert!(pairing.add(late(half(Side::Server, 1, 5, 8))).is_some());
     }
 
     #[test]

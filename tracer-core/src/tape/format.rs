@@ -79,6 +79,7 @@ mod kind {
     pub(super) const TICK: u8 = 6;
     pub(super) const LOOKED: u8 = 7;
     pub(super) const HOSTS: u8 = 8;
+    pub(super) const END: u8 = 9;
 }
 
 /// Appends the body for `input`.
@@ -95,6 +96,7 @@ pub(super) fn encode(input: &Input, out: &mut Vec<u8>) -> Result<(), TapeError> 
         Input::Degraded(degradation) => encode_payload(kind::DEGRADED, degradation, out),
         Input::Tick { at, wall } => encode_payload(kind::TICK, &(at, wall), out),
         Input::Looked { began } => encode_payload(kind::LOOKED, began, out),
+        Input::End => encode_payload(kind::END, &(), out),
         Input::Hosts(entries) => encode_payload(kind::HOSTS, entries, out),
     }
 }
@@ -110,6 +112,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Input, String> {
         kind::DEGRADED => decode_payload(payload).map(Input::Degraded),
         kind::TICK => decode_payload(payload).map(|(at, wall)| Input::Tick { at, wall }),
         kind::LOOKED => decode_payload(payload).map(|began| Input::Looked { began }),
+        kind::END => decode_payload(payload).map(|()| Input::End),
         kind::HOSTS => decode_payload(payload).map(Input::Hosts),
         _ => Err(format!("a frame of the unknown kind {kind}")),
     }

@@ -63,6 +63,17 @@ pub(crate) struct Capture {
 type FlowKeyBytes = [u8; size_of::<FlowKey>()];
 type FlowStateBytes = [u8; size_of::<tracer_common::FlowState>()];
 
+/// What a look at all sockets reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Those that changed since the last look or have a request in flight.
+    Changed,
+    /// Every one.
+    All,
+    /// Every one, and every exchange that has an answer as finished: nothing follows.
+    Last,
+}
+
 /// Where system calls are hooked because sockets cannot be.
 const FALLBACK: &str = "trace points on sockets are missing: system calls are traced instead, which costs each a little; what io_uring moves is \
      counted in bytes only";
@@ -208,15 +219,22 @@ impl Capture {
         self.control(Reader::ON_TIMER, Census::DONE)
     }
 
-    /// Reports every socket that changed since the last snapshot or has a request in flight; with `all` every one.
-    pub(crate) fn snapshot(&mut self, all: bool, mut each: impl FnMut(&[u8])) -> Result<()> {
+    /// Reports sockets; see [`Look`].
+    pub(crate) fn snapshot(&mut self, look: Look, mut each: impl FnMut(&[u8])) -> Result<()> {
         self.looks_until_living -= 1;
         let census_of_living = self.looks_until_living == 0;
         if census_of_living {
             self.looks_until_living = self.plane.looks_between_living();
             self.look = self.look.wrapping_add(1);
         }
-        self.control(Reader::ON_TIMER, if all { Census::DONE_REPORT_ALL } else { Census::DONE })?;
+        self.control(
+            Reader::ON_TIMER,
+            match look {
+                Look::Changed => Census::DONE,
+                Look::All => Census::DONE_REPORT_ALL,
+                Look::Last => Census::FINISH,
+            },
+        )?;
         self.snapshot.run(record_length, &mut each)?;
         if census_of_living {
             self.living.run(|_| size_of::<u64>(), |_| {})?;

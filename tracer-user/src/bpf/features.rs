@@ -4,7 +4,7 @@
 
 use super::hooks::HOOKS;
 use super::offsets::{self, KERNEL_BTF};
-use super::{Capture, PlaneChoice};
+use super::{Capture, Look, PlaneChoice};
 use anyhow::{Context as _, Result};
 
 /// One thing that was tried.
@@ -44,7 +44,7 @@ pub(crate) fn checks() -> Vec<Check> {
             let mut sockets = 0_u64;
             let census = capture.census(&mut |_: &[u8]| sockets += 1);
             checks.push(check("census of open sockets", true, census.map(|()| format!("{sockets} sockets"))));
-            let snapshot = capture.snapshot(true, |_: &[u8]| {});
+            let snapshot = capture.snapshot(Look::All, |_: &[u8]| {});
             checks.push(check("snapshot of tracked sockets", true, snapshot.map(|()| "works".to_owned())));
         }
         Err(error) => checks.push(check("programs", true, Err(error))),

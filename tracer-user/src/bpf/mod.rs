@@ -16,5 +16,5 @@ mod refusal;
 mod settings;
 mod spill;
 
-pub(crate) use capture::{Capture, SiteTotals};
+pub(crate) use capture::{Capture, Look, SiteTotals};
 pub(crate) use plane::PlaneChoice;

@@ -4,7 +4,7 @@
 //! host the tracer sleeps for up to a second. Memory: the ring.
 
 use super::{Delivery, Source, Turn};
-use crate::bpf::{Capture, PlaneChoice, SiteTotals};
+use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals};
 use crate::facts::{hosts, procfs};
 use crate::stop::Stop;
 use crate::{clock, console};
@@ -100,7 +100,7 @@ impl Live {
     }
 
     /// Looks at all sockets, then takes what has come in the meantime; returns how many records that were.
-    fn look(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
+    fn look(&mut self, last: bool, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
         let began = clock::now();
         self.last_snapshot = began;
         let loss = self.capture.loss()?;
@@ -110,7 +110,12 @@ impl Live {
         }
         let whole = self.whole_looks > 0;
         self.whole_looks = self.whole_looks.saturating_sub(1);
-        self.capture.snapshot(whole, |record: &[u8]| each(Delivery::Record(record)))?;
+        let look = match (last, whole) {
+            (true, _) => Look::Last,
+            (false, true) => Look::All,
+            (false, false) => Look::Changed,
+        };
+        self.capture.snapshot(look, |record: &[u8]| each(Delivery::Record(record)))?;
         each(Delivery::Input(Input::Loss(loss)));
         let records = self.drain(each);
         if whole {
@@ -178,7 +183,7 @@ impl Source for Live {
         }
         records += self.drain(each);
         if clock::now().since(self.last_snapshot) >= SNAPSHOT_EVERY {
-            records += self.look(each)?;
+            records += self.look(false, each)?;
         }
         self.idle = records == 0;
         self.capture.log();
@@ -187,11 +192,12 @@ impl Source for Live {
 
     fn finish(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
         self.drain(each);
-        self.look(each)?;
+        self.look(true, each)?;
         if self.counters {
             let counters = self.settled_counters(each)?;
             console::say(&accounts(&counters, self.received));
         }
+        each(Delivery::Input(Input::End));
         Ok(tick())
     }
 

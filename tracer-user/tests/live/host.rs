@@ -137,14 +137,6 @@ pub(crate) fn named_script(source: &str, name: &str) -> PathBuf {
     script
 }
 
-/// Ends the children of a process that this test started.
-pub(crate) fn end_children(pid: u32) {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    for child in children.split_whitespace() {
-        signal(child.parse().unwrap(), "KILL");
-    }
-}
-
 /// Sends a signal to a process that this test started.
 pub(crate) fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
@@ -187,7 +179,7 @@ impl Tracer {
     }
 
     /// The first object it tells for which `wanted` holds, within `limit` ([`patience`] applies).
-    pub(crate) fn told_within(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub(crate) fn told_within(&mut self, limit: Duration, mut wanted: impl FnMut(&Value) -> bool) -> Option<Value> {
         let end = Instant::now() + patience(limit);
         loop {
             if let Some(found) = self.told.iter().find(|object| wanted(object)) {

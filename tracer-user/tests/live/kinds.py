@@ -3,7 +3,7 @@
 A place is a path, `@name` for an abstract one, or `host:port`. Requests have 100 bytes, answers 300.
 """
 
-import array
+import ctypes
 import os
 import signal
 import socket
@@ -13,6 +13,14 @@ import threading
 REQUEST = b"x" * 100
 ANSWER = b"y" * 300
 KINDS = {"stream": socket.SOCK_STREAM, "seqpacket": socket.SOCK_SEQPACKET, "datagram": socket.SOCK_DGRAM}
+
+
+def fork():
+    """As os.fork(); the child ends with its parent."""
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    return child
 
 
 def say(word):
@@ -123,19 +131,21 @@ def sender(places, count, connects):
                 else:
                     end.sendto(REQUEST, address)
                 if family != socket.AF_UNIX:
-                    end.recv(2000)
+                    end.recvfrom(2000)
         say("done")
 
 
 def pair(program, count):
     """Makes an unnamed pair, gives one end to another program, and asks it."""
     here, there = socket.socketpair()
-    child = os.fork()
+    out, into = os.pipe()
+    child = fork()
     if child == 0:
         os.set_inheritable(there.fileno(), True)
-        os.execv("/usr/bin/python3", ["python3", program, "given", str(there.fileno())])
+        os.set_inheritable(into, True)
+        os.execv("/usr/bin/python3", ["python3", program, "given", str(there.fileno()), str(into)])
     there.close()
-    whole(here, 1)
+    os.read(out, 1)
     say("ready")
     sys.stdin.readline()
     ask(here, count)
@@ -145,10 +155,10 @@ def pair(program, count):
     os.waitpid(child, 0)
 
 
-def given(descriptor):
+def given(descriptor, pipe):
     """Serves a connection that it has inherited."""
     connection = socket.socket(fileno=int(descriptor))
-    connection.sendall(b"!")
+    os.write(int(pipe), b"!")
     serve(connection)
 
 
@@ -159,7 +169,7 @@ def inetd(place, program):
     say("ready")
     while True:
         connection, _ = listener.accept()
-        if os.fork() == 0:
+        if fork() == 0:
             os.dup2(connection.fileno(), 0)
             os.dup2(connection.fileno(), 1)
             os.execv("/usr/bin/python3", ["python3", program, "standard"])
@@ -204,8 +214,9 @@ def activator(place, program):
     """Makes the listener, then becomes another program that accepts from it (sd_listen_fds(3))."""
     listener = bound(place)
     os.dup2(listener.fileno(), 3)
+    os.set_inheritable(3, True)
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-    child = os.fork()
+    child = fork()
     if child:
         # The launcher keeps the listener too, as a service manager does.
         os.waitpid(child, 0)
@@ -228,12 +239,11 @@ def workers(place, count):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(512)
-        if os.fork() == 0:
+        if fork() == 0:
             accepting(listener)
         listener.close()
     say("ready")
     sys.stdin.read()
-    os.killpg(0, signal.SIGKILL)
 
 
 def duplicated(place, count):
@@ -251,7 +261,6 @@ def duplicated(place, count):
 
 def headless(place, count):
     """The main thread ends; another goes on and asks."""
-    import ctypes
     import time
 
     def rest():
@@ -274,7 +283,7 @@ def handing(place, program, count):
     sys.stdin.readline()
     ask(connection, count)
     os.set_inheritable(connection.fileno(), True)
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.execv("/usr/bin/python3", ["python3", program, "taking", str(connection.fileno()), count])
     os.waitpid(child, 0)

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod accounting;
+mod before;
 mod counting;
 mod coverage;
 mod demo;
@@ -18,4 +19,5 @@ mod older;
 mod owning;
 mod peer_names;
 mod privileges;
+mod recall;
 mod ways_of_io;

@@ -6,13 +6,13 @@ use crate::host::{Folder, Peer, Tracer, port};
 use std::process::Command;
 
 /// Two network namespaces joined by a cable.
-struct Cable {
-    left: String,
-    right: String,
+pub(crate) struct Cable {
+    pub(crate) left: String,
+    pub(crate) right: String,
 }
 
 impl Cable {
-    fn lay() -> Self {
+    pub(crate) fn lay() -> Self {
         let id = std::process::id() % 100_000;
         let cable = Self { left: format!("tl{id}"), right: format!("tr{id}") };
         let (left, right) = (cable.left.as_str(), cable.right.as_str());
@@ -40,7 +40,7 @@ impl Drop for Cable {
     }
 }
 
-fn ip(words: &str) -> bool {
+pub(crate) fn ip(words: &str) -> bool {
     Command::new("ip").args(words.split(' ')).status().unwrap().success()
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: as in `main`. Memory: none.
 
 use crate::coverage;
-use crate::host::{Folder, Graph, Peer, Tracer, port, scale};
+use crate::host::{Folder, Graph, Tracer, port, scale};
 use crate::kinds::{script, start};
 
 /// `count` requests to what serves at `port`, each on a connection of its own; the graph afterwards.
@@ -49,19 +49,13 @@ fn a_listener_made_by_another_process_is_served_by_who_accepts() {
     let graph = asked(&folder, port, count);
     counted(&graph, "client.py", "service.py", port, count, count);
     assert!(!graph.has_instance("service.py", launcher.pid()));
-    crate::host::end_children(launcher.pid());
     coverage::passed("owner/activated");
 }
 
 #[test]
 fn workers_that_share_a_port_are_instances_of_one_service() {
     let (folder, port, count) = (Folder::new("reuseport"), port(), scale(100));
-    let server = Peer::start_script(
-        &["setsid"],
-        include_str!("kinds.py"),
-        "server.py",
-        &["workers", &format!("127.0.0.1:{port}"), "3"],
-    );
+    let server = start("server.py", &["workers", &format!("127.0.0.1:{port}"), "3"]);
     let graph = asked(&folder, port, count);
     counted(&graph, "client.py", "server.py", port, count, count);
     let services = graph.0["services"].as_array().unwrap().iter();

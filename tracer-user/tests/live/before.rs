@@ -1,0 +1,76 @@
+//! What was open before the tracer is there, with owner and direction.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::coverage;
+use crate::host::{Folder, Peer, Tracer, port, scale};
+use crate::kinds::start;
+use crate::namespaces::Cable;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Sockets of each holder for a number: TCP and UDP on two addresses, Unix by path and by abstract name.
+const SOCKETS: usize = 2 * 5 + 2 * 3;
+
+#[test]
+fn a_thousand_sockets_of_all_kinds_in_two_namespaces_are_there_within_two_seconds() {
+    let folder = Folder::new("mixed");
+    let cable = Cable::lay();
+    let count = 32;
+    let (first, second) = (folder.file("a"), folder.file("b"));
+    let mut holders = Vec::new();
+    for (namespace, place, name) in [(&cable.left, &first, "left.py"), (&cable.right, &second, "right.py")] {
+        std::fs::create_dir_all(place).unwrap();
+        let arguments = ["many", place.to_str().unwrap(), "21000", &count.to_string()];
+        let prefix = ["ip", "netns", "exec", namespace];
+        let mut holder = Peer::start_script(&prefix, include_str!("kinds.py"), name, &arguments);
+        holder.expect(&(SOCKETS * count).to_string());
+        holders.push(holder);
+    }
+    let mut tracer = Tracer::watch(&folder, &[]);
+    // TCP and UDP by number, Unix by path: a call for each of both namespaces, told as soon as it is known.
+    let wanted = 2 * count * 4;
+    let mut told = HashSet::new();
+    tracer.told_within(Duration::from_secs(2), |object| {
+        let call = &object["call"];
+        if let Some(from) = call["from"].as_str().filter(|from| ["program:left.py", "program:right.py"].contains(from))
+        {
+            told.insert(format!("{from} {} {}", call["port"], call["transport"]));
+        }
+        told.len() >= wanted
+    });
+    assert_eq!(told.len(), wanted, "within two seconds");
+    let graph = tracer.finish();
+    for (holder, name) in holders.iter().zip(["left.py", "right.py"]) {
+        assert!(graph.has_instance(name, holder.pid()));
+        let id = format!("program:{name}");
+        let calls = graph.0["calls"].as_array().unwrap().iter().filter(|call| call["from"] == id);
+        let open = calls.map(|call| {
+            assert_eq!(call["to"], id, "{call:#}");
+            call["open_connections"].as_u64().unwrap()
+        });
+        // Two TCP connections and two UDP ones by number, one on each path and abstract name.
+        assert_eq!(open.sum::<u64>(), u64::try_from(count * 6).unwrap());
+    }
+    coverage::passed("before/mixed");
+}
+
+#[test]
+fn a_tracer_that_is_restarted_under_load_finds_the_call_each_time_and_loses_no_request() {
+    let port = port();
+    let place = format!("127.0.0.1:{port}");
+    let count = scale(2_000);
+    let server = start("server.py", &["server", &place]);
+    let mut client = start("client.py", &["patient", &place, &count.to_string()]);
+    for round in 0..5 {
+        let folder = Folder::new(&format!("restart{round}"));
+        let tracer = Tracer::watch(&folder, &[]);
+        client.go_on();
+        let graph = tracer.finish();
+        let call = graph.only_call("client.py", "server.py", port);
+        let counts = (&call["connections"], &call["requests"], &call["bytes_received"]);
+        assert_eq!(counts, (&1.into(), &count.into(), &(count * 300).into()), "{round}: {call:#}");
+        assert!(graph.has_instance("client.py", client.pid()) && graph.has_instance("server.py", server.pid()));
+    }
+    coverage::passed("before/restarts");
+}

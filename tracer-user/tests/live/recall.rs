@@ -1,0 +1,98 @@
+//! Full speed: what is seen of ten thousand connections, and what is exact when records are lost.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::coverage;
+use crate::host::{Folder, Tracer, port, scale, signal};
+use crate::kinds::start;
+use std::time::Duration;
+
+const CLIENTS: u64 = 4;
+
+/// Ten thousand connections of one request each, from four processes at full speed.
+fn recall(place: &str, name: &str) {
+    let folder = Folder::new(name);
+    let each = scale(2_500);
+    let server = start("server.py", &["server", place]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| start("client.py", &["short", place, &each.to_string()])).collect();
+    clients.iter_mut().for_each(crate::host::Peer::let_go);
+    clients.iter_mut().for_each(|client| client.expect("done"));
+    let graph = tracer.finish();
+    let call = match place.rsplit_once(':') {
+        Some((_, port)) => graph.only_call("client.py", "server.py", port.parse().unwrap()),
+        None => graph.only_call_by_path("client.py", "server.py", place),
+    };
+    let seen = call["connections"].as_u64().unwrap();
+    let lost = &graph.0["completeness"]["records_lost"];
+    println!("{name}: {seen} of {} connections seen, {lost} records lost", CLIENTS * each);
+    assert!(seen * 1_000 >= CLIENTS * each * 999 && seen <= CLIENTS * each, "{call:#}");
+    assert_eq!((&call["requests"], &call["bytes_received"]), (&seen.into(), &(seen * 300).into()), "{call:#}");
+    assert!(graph.has_instance("server.py", server.pid()));
+    assert!(clients.iter().all(|client| graph.has_instance("client.py", client.pid())));
+    assert_eq!(graph.0["completeness"]["unresolved_peers"], 0);
+}
+
+#[test]
+fn ten_thousand_connections_over_ipv4() {
+    recall(&format!("127.0.0.1:{}", port()), "ipv4");
+    coverage::passed("recall/ipv4");
+}
+
+#[test]
+fn ten_thousand_connections_over_ipv6() {
+    recall(&format!("::1:{}", port()), "ipv6");
+    coverage::passed("recall/ipv6");
+}
+
+#[test]
+fn ten_thousand_connections_over_a_unix_socket() {
+    let place = Folder::new("recall-unix");
+    recall(place.file("server.sock").to_str().unwrap(), "unix");
+    coverage::passed("recall/unix");
+}
+
+#[test]
+fn a_small_ring_under_full_load_loses_details_by_number_and_no_count() {
+    let folder = Folder::new("loss");
+    let unix = folder.file("server.sock").to_str().unwrap().to_owned();
+    let (short, long) = (port(), port());
+    let (short_place, long_place) = (format!("127.0.0.1:{short}"), format!("127.0.0.1:{long}"));
+    let _servers = [("short.py", &short_place), ("long.py", &long_place), ("unix.py", &unix)]
+        .map(|(name, at)| start(name, &["server", at]));
+    let tracer = Tracer::watch(&folder, &["--ring-kib", "64"]);
+    let (connections, requests) = (scale(2_000), scale(5_000));
+    let mut clients = vec![
+        start("short-client.py", &["short", &short_place, &connections.to_string()]),
+        start("unix-client.py", &["short", &unix, &connections.to_string()]),
+        start("long-client.py", &["patient", &long_place, &requests.to_string()]),
+        start("long-client.py", &["patient", &long_place, &requests.to_string()]),
+    ];
+    clients.iter_mut().for_each(crate::host::Peer::let_go);
+    // A tracer that stands still now and then reads nothing meanwhile.
+    for _ in 0..4 {
+        signal(tracer.pid(), "STOP");
+        std::thread::sleep(Duration::from_millis(300));
+        signal(tracer.pid(), "CONT");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    clients.iter_mut().for_each(|client| client.expect("done"));
+    let graph = tracer.finish();
+    let calls = [
+        (graph.only_call("short-client.py", "short.py", short), connections, connections),
+        (graph.only_call_by_path("unix-client.py", "unix.py", &unix), connections, connections),
+        // Each has asked once before it was let go.
+        (graph.only_call("long-client.py", "long.py", long), 2, 2 * (requests + 1)),
+    ];
+    let mut untimed = 0;
+    for (call, connections, requests) in calls {
+        assert_eq!((&call["connections"], &call["requests"]), (&connections.into(), &requests.into()), "{call:#}");
+        let bytes = (&call["bytes_sent"], &call["bytes_received"]);
+        assert_eq!(bytes, (&(requests * 100).into(), &(requests * 300).into()), "{call:#}");
+        untimed += requests - call["latency_ms"]["samples"].as_u64().unwrap_or(0);
+    }
+    let completeness = &graph.0["completeness"];
+    assert!(completeness["records_lost"].as_u64().unwrap() > 0, "{completeness:#}");
+    assert_eq!(completeness["exchanges_lost"], untimed, "{completeness:#}");
+    coverage::passed("loss/ring");
+}
