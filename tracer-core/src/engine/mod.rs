@@ -142,6 +142,11 @@ impl Engine {
         for id in self.connections.take_attention() {
             self.attend(id, out);
         }
+        if self.ending {
+            for id in self.connections.ids() {
+                self.tell_unpaired(id);
+            }
+        }
         self.close_windows(out);
     }
 

@@ -50,6 +50,12 @@ impl Connections {
         self.slab.iter().map(|(_, connection)| connection)
     }
 
+    /// The names of all connections.
+    #[must_use]
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.slab.iter().map(|(id, _)| id).collect()
+    }
+
     /// A look at all sockets since `began` is over: ends whose sockets are gone are closed. Returns how many.
     pub fn close_unfound(&mut self, began: Moment) -> u64 {
         let mut closed = 0;

@@ -15,6 +15,7 @@ mod kinds;
 mod life;
 mod names;
 mod namespaces;
+mod nat;
 mod older;
 mod owning;
 mod peer_names;

@@ -70,4 +70,63 @@ fn a_call_between_two_namespaces_is_one_call_and_loopback_inside_each_is_its_own
     let expected =
         ["\"program:left.py\" \"program:left-server.py\"", "\"program:right.py\" \"program:right-server.py\""];
     assert_eq!(inside, expected);
+    crate::coverage::passed("netns/loopback");
+}
+
+/// A namespace that is cabled to the host.
+struct Outpost {
+    name: String,
+    cable: String,
+}
+
+impl Outpost {
+    const HOST: &str = "10.78.0.1";
+    const THERE: &str = "10.78.0.2";
+
+    fn build() -> Self {
+        let id = std::process::id() % 100_000;
+        let outpost = Self { name: format!("to{id}"), cable: format!("vo{id}") };
+        let (name, cable) = (&outpost.name, &outpost.cable);
+        for words in [
+            format!("netns add {name}"),
+            format!("link add {cable} type veth peer name in{id} netns {name}"),
+            format!("addr add {}/24 dev {cable}", Self::HOST),
+            format!("link set {cable} up"),
+            format!("-n {name} addr add {}/24 dev in{id}", Self::THERE),
+            format!("-n {name} link set in{id} up"),
+            format!("-n {name} link set lo up"),
+        ] {
+            assert!(ip(&words), "ip {words} failed");
+        }
+        outpost
+    }
+}
+
+impl Drop for Outpost {
+    fn drop(&mut self) {
+        ip(&format!("link del {}", self.cable));
+        ip(&format!("netns del {}", self.name));
+    }
+}
+
+#[test]
+fn a_call_between_the_host_and_a_namespace_is_one_call_in_either_direction() {
+    let folder = Folder::new("outpost");
+    let outpost = Outpost::build();
+    let there = ["ip", "netns", "exec", &outpost.name];
+    let (inward, outward) = (port(), port());
+    let _inner = Peer::start_by(&there, "inner.py", &["server", Outpost::THERE, &inward.to_string()]);
+    let _outer = Peer::start("outer.py", &["server", Outpost::HOST, &outward.to_string()]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let mut clients = [
+        Peer::start("host.py", &["short", Outpost::THERE, &inward.to_string(), "50", "100"]),
+        Peer::start_by(&there, "guest.py", &["short", Outpost::HOST, &outward.to_string(), "50", "100"]),
+    ];
+    clients.iter_mut().for_each(|client| client.expect("done"));
+    let graph = tracer.finish();
+    for (from, to, port) in [("host.py", "inner.py", inward), ("guest.py", "outer.py", outward)] {
+        let call = graph.only_call(from, to, port);
+        assert_eq!((&call["connections"], &call["wait_ms"]["samples"]), (&50.into(), &50.into()), "{call:#}");
+    }
+    crate::coverage::passed("netns/veth");
 }

@@ -33,6 +33,8 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("ip"), &["iproute2"]),
     (Need::Program("curl"), &["curl"]),
     (Need::Program("strace"), &["strace"]),
+    (Need::Program("nft"), &["nftables"]),
+    (Need::Program("ss"), &["iproute2"]),
     (Need::Program("unshare"), &["util-linux"]),
     (Need::Program("setpriv"), &["util-linux"]),
     (Need::Program("capsh"), &["libcap2-bin"]),
