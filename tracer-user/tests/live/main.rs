@@ -13,6 +13,7 @@ mod failures;
 mod host;
 mod kinds;
 mod life;
+mod lives;
 mod names;
 mod namespaces;
 mod nat;

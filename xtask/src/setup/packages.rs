@@ -34,6 +34,7 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("curl"), &["curl"]),
     (Need::Program("strace"), &["strace"]),
     (Need::Program("nft"), &["nftables"]),
+    (Need::Program("cc"), &["gcc"]),
     (Need::Program("ss"), &["iproute2"]),
     (Need::Program("unshare"), &["util-linux"]),
     (Need::Program("setpriv"), &["util-linux"]),

@@ -1,0 +1,69 @@
+//! Processes that are gone before anybody could look at them, and pids that are used again.
+//!
+//! Invariant: as in `main`. Memory: none.
+
+use crate::coverage;
+use crate::host::{Folder, Peer, Tracer, port, scale};
+use crate::kinds::start;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A program that asks once and is gone within a millisecond, under each of `names`.
+fn programs<const N: usize>(folder: &Folder, names: [&str; N]) -> [PathBuf; N] {
+    let source = folder.file("short.c");
+    std::fs::write(&source, include_str!("short.c")).unwrap();
+    names.map(|name| {
+        let program = folder.file(name);
+        let words = ["-O1", "-static", "-o", program.to_str().unwrap(), source.to_str().unwrap()];
+        let status = Command::new("cc").args(words).status();
+        let status = status.unwrap_or_else(|error| panic!("cc: {error}; run: cargo xtask setup --tests"));
+        assert!(status.success());
+        program
+    })
+}
+
+#[test]
+fn a_process_that_lives_for_a_millisecond_has_its_name_and_command_line() {
+    let (folder, port, count) = (Folder::new("short-lived"), port(), scale(200));
+    let [program] = programs(&folder, ["short-lived"]);
+    let _server = start("server.py", &["server", &format!("127.0.0.1:{port}")]);
+    // Nothing is expected, so the call raises an alert, which tells the command line.
+    let baseline = folder.file("baseline.json");
+    let learned =
+        r#"{"host":"h","from":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z","seconds":60,"calls_left_out":0}"#;
+    let nothing = format!(r#"{{"schema":"tracer.baseline/1","learned":{learned},"calls":[]}}"#);
+    std::fs::write(&baseline, nothing).unwrap();
+    let mut tracer = Tracer::watch(&folder, &["--baseline", baseline.to_str().unwrap()]);
+    for number in 0..count {
+        let status = Command::new(&program).args([port.to_string(), format!("word-{number}")]).status().unwrap();
+        assert!(status.success(), "{status}");
+    }
+    let is_alert = |told: &serde_json::Value| told["kind"] == "unexpected-call" && told["port"] == port;
+    let alert = tracer.told_within(std::time::Duration::from_secs(2), is_alert).expect("the call is unexpected");
+    let line = alert["evidence"]["client"]["command_line"].as_str().unwrap();
+    assert!(line.starts_with(&format!("{} {port} word-", program.display())), "{line}");
+    let graph = tracer.finish();
+    let call = graph.only_call("short-lived", "server.py", port);
+    assert_eq!((&call["connections"], &call["requests"]), (&count.into(), &count.into()), "{call:#}");
+    coverage::passed("owner/short-lived");
+}
+
+#[test]
+fn a_pid_that_another_program_uses_again_at_once_is_another_process() {
+    let (folder, port, count) = (Folder::new("pid-reuse"), port(), scale(100));
+    let [first, second] = programs(&folder, ["first", "second"]);
+    let _server = start("server.py", &["server", &format!("127.0.0.1:{port}")]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let programs = [&first, &second].map(|program| program.to_str().unwrap());
+    let arguments = ["again", &port.to_string(), &count.to_string(), programs[0], programs[1]];
+    let mut forker = Peer::start_script(&[], include_str!("kinds.py"), "forker.py", &arguments);
+    // Other processes of the host may take the pid now and then.
+    forker.expect("many");
+    let graph = tracer.finish();
+    let calls = graph.calls(port);
+    let mut seen: Vec<(&str, u64)> =
+        calls.iter().map(|call| (call["from"].as_str().unwrap(), call["requests"].as_u64().unwrap())).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [("program:first", count), ("program:second", count)], "{calls:#?}");
+    coverage::passed("owner/pid-reuse");
+}
