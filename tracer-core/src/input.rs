@@ -46,6 +46,12 @@ pub struct ProcessFacts {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
+    /// The name that its environment gives it (`identity::environment`).
+    pub variable: Option<Vec<u8>>,
+    /// The path of its control group, of at most `limits::CGROUP_BYTES`.
+    pub cgroup: Option<Vec<u8>>,
+    /// The name of its container, or `NAMESPACE/NAME` of its pod, where the runtime's files tell it.
+    pub container: Option<String>,
     /// Its parents, nearest first, at most `limits::PARENTS`.
     pub ancestors: Vec<Ancestor>,
 }
@@ -58,6 +64,8 @@ pub struct Ancestor {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
+    /// The path of its control group, of at most `limits::CGROUP_BYTES`.
+    pub cgroup: Option<Vec<u8>>,
 }
 
 /// Cumulative losses in the kernel.

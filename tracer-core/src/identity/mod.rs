@@ -4,15 +4,20 @@
 //! known stays unknown. Memory: bounded by `limits::PROCESSES` and `limits::LISTENERS`.
 
 pub mod address;
+pub mod cgroup;
+pub mod choose;
+pub mod environment;
 pub mod listeners;
 pub mod naming;
 pub mod port;
 pub mod processes;
+pub mod rules;
 
 pub use address::Endpoint;
 pub use listeners::Listeners;
 pub use port::{Port, Transport};
 pub use processes::{Process, Processes};
+pub use rules::Rules;
 
 use serde::{Deserialize, Serialize};
 use tracer_common::ProcessId;
