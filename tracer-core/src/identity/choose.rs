@@ -123,7 +123,9 @@ fn contained(subject: &Subject<'_>, _: &Rules) -> Option<ServiceName> {
 }
 
 fn saw_contained(subject: &Subject<'_>, _: &Rules) -> String {
-    subject.cgroup.map_or_else(|| "its control group is not known".to_owned(), |path| format!("in {}", naming::text(path)))
+    subject
+        .cgroup
+        .map_or_else(|| "its control group is not known".to_owned(), |path| format!("in {}", naming::text(path)))
 }
 
 /// A unit names its main program: not what that starts, each of which is a service of its own.
@@ -161,8 +163,9 @@ enum Main<'a> {
 /// The main process of the unit that a process is in: the last of its ancestors there. `None` where the first
 /// ancestor outside of the unit is not known: then neither is the last inside.
 fn main_of<'a>(subject: &Subject<'a>, unit: &Unit<'_>) -> Option<Main<'a>> {
-    let is_inside =
-        |ancestor: &Ancestor| ancestor.cgroup.as_deref().and_then(|path| Place::of(path).unit).is_some_and(|other| other.path == unit.path);
+    let is_inside = |ancestor: &Ancestor| {
+        ancestor.cgroup.as_deref().and_then(|path| Place::of(path).unit).is_some_and(|other| other.path == unit.path)
+    };
     let outside = subject.ancestors.iter().position(|ancestor| !is_inside(ancestor))?;
     let (inside, rest) = subject.ancestors.split_at_checked(outside)?;
     rest.first()?.cgroup.as_ref()?;

@@ -135,7 +135,8 @@ impl TryFrom<String> for Pattern {
         let unusable = |reason: String| RuleError::Pattern { pattern: text.clone(), reason };
         let between_slashes = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let glob = || globset::Glob::new(&text).map_err(|error| unusable(error.kind().to_string()));
-        let expression = between_slashes.map_or_else(|| Ok(glob()?.regex().to_owned()), |given| Ok(given.to_owned()))?;
+        let expression =
+            between_slashes.map_or_else(|| Ok(glob()?.regex().to_owned()), |given| Ok(given.to_owned()))?;
         let regex = RegexBuilder::new(&expression)
             // For a glob, a line feed is a character like any other.
             .dot_matches_new_line(between_slashes.is_none())
@@ -211,15 +212,18 @@ mod tests {
         port: u16,
     }
 
-    const PHP: Known =
-        Known { exe: "/usr/sbin/php-fpm8.2", command: "php-fpm: pool www", unit: Some("php8.2-fpm.service"), port: 9000 };
+    const PHP: Known = Known {
+        exe: "/usr/sbin/php-fpm8.2",
+        command: "php-fpm: pool www",
+        unit: Some("php8.2-fpm.service"),
+        port: 9000,
+    };
 
     fn holds(condition: &str, known: &Known) -> bool {
         let rules = rules(&format!(r#"[{{"name":"it",{condition}}}]"#));
         let arguments: Vec<Vec<u8>> = known.command.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         let ports = [Port::Number(known.port), Port::of_path(b"/run/php.sock")];
-        let traits =
-            Traits { exe: Some(known.exe.as_bytes()), arguments: &arguments, unit: known.unit, ports: &ports };
+        let traits = Traits { exe: Some(known.exe.as_bytes()), arguments: &arguments, unit: known.unit, ports: &ports };
         rules.find(&traits).is_some()
     }
 
