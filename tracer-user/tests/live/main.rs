@@ -13,5 +13,6 @@ mod host;
 mod life;
 mod names;
 mod namespaces;
+mod naming;
 mod older;
 mod privileges;
