@@ -73,7 +73,7 @@ mod tests {
         assert!(by_rule.contains("* 1. configuration"), "{by_rule}");
         assert!(by_rule.contains("[[service]] number 2 of 2 matches"), "{by_rule}");
         assert!(by_rule.ends_with("is called me (service:me): configuration is the first rule that names it.\n"));
-        assert!(explain(own, Rules::default()).unwrap().contains("  6. program"));
+        assert!(explain(own, Rules::default()).unwrap().contains(" 6. program"));
     }
 
     #[test]
