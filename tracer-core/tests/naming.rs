@@ -29,6 +29,7 @@ fn facts(process: ProcessId) -> ProcessFacts {
         variable: None,
         cgroup: None,
         container: None,
+        elder: None,
         ancestors: vec![],
     }
 }

@@ -67,10 +67,10 @@ fn key() -> impl Strategy<Value = ProcessKey> {
 }
 
 fn facts() -> impl Strategy<Value = ProcessFacts> {
-    (key(), ancestor(), vec(ancestor(), 0..3)).prop_map(|(process, own, ancestors)| {
+    (key(), ancestor(), option::of(ancestor()), vec(ancestor(), 0..3)).prop_map(|(process, own, elder, ancestors)| {
         let Ancestor { uid, comm, exe, arguments, cgroup, .. } = own;
         let container = uid.map(|uid| format!("container {uid}"));
-        ProcessFacts { process, uid, variable: exe.clone(), comm, exe, arguments, cgroup, container, ancestors }
+        ProcessFacts { process, uid, variable: exe.clone(), comm, exe, arguments, cgroup, container, elder, ancestors }
     })
 }
 
@@ -166,6 +166,7 @@ fn one_of_each() -> Vec<Input> {
             variable: Some(b"v".to_vec()),
             cgroup: Some(b"/c".to_vec()),
             container: Some("n".to_owned()),
+            elder: None,
             ancestors: vec![Ancestor {
                 pid: 9,
                 uid: None,
@@ -188,8 +189,8 @@ fn the_bytes_of_a_tape_of_format_2_do_not_change() {
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
         &[
-            3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 1, b'v', 1, 2, b'/', b'c', 1, 1, b'n', 1, 9, 0, 0,
-            1, 1, b'e', 0, 1, 1, b'/',
+            3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 1, b'v', 1, 2, b'/', b'c', 1, 1, b'n', 0, 1, 9, 0,
+            0, 1, 1, b'e', 0, 1, 1, b'/',
         ],
         &[4, 1, 2, 3],
         &[5, 1, b'n', 1, b'r'],

@@ -23,6 +23,8 @@ pub struct Subject<'a> {
     pub cgroup: Option<&'a [u8]>,
     /// The name of its container or pod, where the runtime's files tell it.
     pub container: Option<&'a str>,
+    /// The main process of its unit, where neither it nor a parent of it is.
+    pub elder: Option<&'a Ancestor>,
     /// Its parents, nearest first.
     pub ancestors: &'a [Ancestor],
     /// What it listens on.
@@ -134,7 +136,7 @@ fn by_unit(subject: &Subject<'_>, _: &Rules) -> Option<ServiceName> {
     let own = naming::name(subject.exe, subject.arguments, subject.comm);
     let is_main = match main_of(subject, &unit)? {
         Main::Itself => true,
-        Main::Ancestor(main) => own.is_some() && name_of(main) == own,
+        Main::Other(main) => own.is_some() && name_of(main) == own,
     };
     is_main.then(|| ServiceName::Unit(naming::text(unit.name.as_bytes())))
 }
@@ -147,7 +149,7 @@ fn saw_unit(subject: &Subject<'_>, _: &Rules) -> String {
     }
     match main_of(subject, &unit) {
         Some(Main::Itself) => format!("it is the main process of {name}"),
-        Some(Main::Ancestor(main)) => {
+        Some(Main::Other(main)) => {
             let program = name_of(main).unwrap_or_else(|| "not known".to_owned());
             format!("the main process of {name} is {}, its program {program}", main.pid)
         }
@@ -157,10 +159,11 @@ fn saw_unit(subject: &Subject<'_>, _: &Rules) -> String {
 
 enum Main<'a> {
     Itself,
-    Ancestor(&'a Ancestor),
+    Other(&'a Ancestor),
 }
 
-/// The main process of the unit that a process is in: the last of its ancestors there. `None` where the first
+/// The main process of the unit that a process is in: the last of its ancestors there, unless an older process is
+/// known to be. `None` where the first
 /// ancestor outside of the unit is not known: then neither is the last inside.
 fn main_of<'a>(subject: &Subject<'a>, unit: &Unit<'_>) -> Option<Main<'a>> {
     let is_inside = |ancestor: &Ancestor| {
@@ -169,7 +172,7 @@ fn main_of<'a>(subject: &Subject<'a>, unit: &Unit<'_>) -> Option<Main<'a>> {
     let outside = subject.ancestors.iter().position(|ancestor| !is_inside(ancestor))?;
     let (inside, rest) = subject.ancestors.split_at_checked(outside)?;
     rest.first()?.cgroup.as_ref()?;
-    Some(inside.last().map_or(Main::Itself, Main::Ancestor))
+    Some(subject.elder.or(inside.last()).map_or(Main::Itself, Main::Other))
 }
 
 fn name_of(ancestor: &Ancestor) -> Option<String> {

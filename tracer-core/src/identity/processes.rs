@@ -23,10 +23,11 @@ pub struct Process {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
-    /// See [`ProcessFacts`], as for the next two.
+    /// See [`ProcessFacts`], as for the next three.
     variable: Option<Vec<u8>>,
     cgroup: Option<Vec<u8>>,
     container: Option<String>,
+    elder: Option<Ancestor>,
     /// What it listens on, at most `limits::PORTS`.
     ports: Vec<Port>,
     /// Its parents as `/proc` showed them.
@@ -103,6 +104,7 @@ impl Processes {
         process.variable.clone_from(&facts.variable);
         process.cgroup.clone_from(&facts.cgroup);
         process.container.clone_from(&facts.container);
+        process.elder.clone_from(&facts.elder);
     }
 
     /// It listens on a port.
@@ -158,6 +160,7 @@ impl Processes {
             variable: lineage.iter().find_map(|process| process.variable.as_deref()),
             cgroup: lineage.iter().find_map(|process| process.cgroup.as_deref()),
             container: lineage.iter().find_map(|process| process.container.as_deref()),
+            elder: lineage.iter().find_map(|process| process.elder.as_ref()),
             ancestors: ancestors.unwrap_or_default(),
             ports,
         })
@@ -288,6 +291,7 @@ mod tests {
             variable: None,
             cgroup: None,
             container: None,
+            elder: None,
             ancestors: Vec::new(),
         }
     }

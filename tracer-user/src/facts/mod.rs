@@ -4,12 +4,15 @@
 //! service leaves the reader. Memory: one answer at a time, and the names of containers.
 
 mod containers;
+mod elders;
 pub(crate) mod listening;
 mod procfs;
 
 use containers::Containers;
-use tracer_core::identity::{ProcessKey, cgroup};
-use tracer_core::input::ProcessFacts;
+use elders::Elders;
+use tracer_core::identity::ProcessKey;
+use tracer_core::identity::cgroup::{Place, Unit};
+use tracer_core::input::{Ancestor, ProcessFacts};
 
 /// Looks processes up.
 #[derive(Debug)]
@@ -17,19 +20,33 @@ pub(crate) struct Facts {
     /// The tracer's own control group.
     own_cgroup: Vec<u8>,
     containers: Containers,
+    elders: Elders,
 }
 
 impl Facts {
     pub(crate) fn new() -> Self {
         let own_cgroup = procfs::cgroup(std::process::id(), b"").unwrap_or_default();
-        Self { own_cgroup, containers: Containers::default() }
+        Self { own_cgroup, containers: Containers::default(), elders: Elders::default() }
     }
 
     /// Looks a process up; `None` when it is gone.
     pub(crate) fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts> {
         let mut facts = procfs::look_up(process, &self.own_cgroup)?;
-        facts.container = facts.cgroup.as_deref().and_then(|path| self.containers.name(&cgroup::Place::of(path)));
+        facts.container = facts.cgroup.as_deref().and_then(|path| self.containers.name(&Place::of(path)));
+        facts.elder = self.elder(&facts);
         Some(facts)
+    }
+
+    /// The main process of the unit that a process is in, where none of its parents is.
+    fn elder(&mut self, facts: &ProcessFacts) -> Option<Ancestor> {
+        let cgroup = facts.cgroup.as_deref()?;
+        let unit = Place::of(cgroup).unit.filter(Unit::names_its_program)?;
+        let inside = facts.ancestors.iter().take_while(|ancestor| {
+            ancestor.cgroup.as_deref().and_then(|path| Place::of(path).unit).is_some_and(|its| its.path == unit.path)
+        });
+        let first = inside.last().map_or(facts.process.pid, |ancestor| ancestor.pid);
+        let elder = self.elders.of(first, cgroup)?;
+        Some(procfs::describe(elder, &self.own_cgroup, procfs::PARENTS_VALUE_BYTES))
     }
 
     /// Looks up the process that has a pid now.

@@ -15,7 +15,7 @@ use tracer_core::limits;
 /// Bytes that are read of a process's arguments, and of other single values.
 const VALUE_BYTES: usize = 4096;
 /// The same for each of its parents.
-const PARENTS_VALUE_BYTES: usize = 1024;
+pub(super) const PARENTS_VALUE_BYTES: usize = 1024;
 /// Bytes of an environment that are read; a name beyond is not found.
 const ENVIRONMENT_BYTES: usize = 64 << 10;
 /// Bytes of `/proc/PID/cgroup`: a line for each of some fifteen hierarchies.
@@ -38,12 +38,19 @@ pub(super) fn look_up(process: ProcessKey, own: &[u8]) -> Option<ProcessFacts> {
         return None;
     }
     let ancestors = ancestors(before.parent, own);
-    Some(ProcessFacts { process, uid, comm, exe, arguments, variable, cgroup, container: None, ancestors })
+    Some(ProcessFacts { process, uid, comm, exe, arguments, variable, cgroup, container: None, elder: None, ancestors })
 }
 
 /// The process that has a pid now, as far as `/proc` tells: how often it executed a program is not known.
 pub(super) fn key(pid: u32) -> Option<ProcessKey> {
     Some(ProcessKey { pid, exec: 0, started: stat(pid)?.started.checked_mul(NANOSECONDS_PER_TICK)? })
+}
+
+/// Whether the service manager executed the process itself, and not one of its parents.
+pub(super) fn is_started_by_systemd(pid: u32) -> bool {
+    let own = format!("SYSTEMD_EXEC_PID={pid}");
+    let environment = read(pid, "environ", ENVIRONMENT_BYTES).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|entry| entry == own.as_bytes())
 }
 
 /// The path of a process's control group, as seen from the container that `own` is in.
@@ -52,14 +59,15 @@ pub(super) fn cgroup(pid: u32, own: &[u8]) -> Option<Vec<u8>> {
     Some(control_group::seen_from(own, control_group::pick(&contents)?).to_vec())
 }
 
-struct Stat {
+/// What of `/proc/PID/stat` is used.
+pub(super) struct Stat {
     parent: u32,
     /// Clock ticks since boot.
-    started: u64,
+    pub(super) started: u64,
 }
 
 /// Fields 4 and 22 of `/proc/<pid>/stat` (proc_pid_stat(5)); the name in field 2 may hold anything, even `)`.
-fn stat(pid: u32) -> Option<Stat> {
+pub(super) fn stat(pid: u32) -> Option<Stat> {
     let bytes = read(pid, "stat", VALUE_BYTES)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
@@ -77,7 +85,7 @@ fn ancestors(mut parent: u32, own: &[u8]) -> Vec<Ancestor> {
 }
 
 /// Describes a process; a path of more than `most` bytes is not told, and of arguments no more.
-fn describe(pid: u32, own: &[u8], most: usize) -> Ancestor {
+pub(super) fn describe(pid: u32, own: &[u8], most: usize) -> Ancestor {
     let comm = read(pid, "comm", 64).map(|bytes| bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec());
     let exe = std::fs::read_link(path(pid, "exe")).ok().map(|exe| known_as(exe, comm.as_deref()));
     let exe = exe.filter(|exe| exe.len() <= most);

@@ -15,6 +15,7 @@ struct Seen {
     cgroup: String,
     container: Option<&'static str>,
     variable: Option<&'static [u8]>,
+    elder: Option<Ancestor>,
     ancestors: Vec<Ancestor>,
 }
 
@@ -40,6 +41,7 @@ fn with<T>(seen: &Seen, look: impl FnOnce(&Subject<'_>) -> T) -> T {
         variable: seen.variable,
         cgroup: Some(seen.cgroup.as_bytes()).filter(|path| !path.is_empty()),
         container: seen.container,
+        elder: seen.elder.as_ref(),
         ancestors: &seen.ancestors,
         ports: vec![Port::Number(80)],
     })
@@ -61,6 +63,7 @@ fn the_rules_are_asked_in_their_order() {
         cgroup: format!("/system.slice/docker-{ID}.scope/system.slice/api.service"),
         container: Some("web"),
         variable: Some(b"api"),
+        elder: None,
         ancestors: vec![init()],
     };
     assert_eq!(with(&seen, |subject| choose(subject, &rules()).unwrap().id()), "service:shop");
@@ -137,6 +140,16 @@ fn the_children_of_a_supervisor_or_of_cron_are_services_of_their_own() {
         ..Seen::default()
     };
     assert_eq!(id(&job), "program:curl");
+}
+
+#[test]
+fn what_a_job_left_behind_is_not_taken_for_the_main_process_of_its_unit() {
+    let cron = "/system.slice/cron.service";
+    let elder = Some(ancestor(10, "/usr/sbin/cron", &["/usr/sbin/cron", "-f"], Some(cron)));
+    let left =
+        |exe| Seen { exe, cgroup: cron.to_owned(), elder: elder.clone(), ancestors: vec![init()], ..Seen::default() };
+    assert_eq!(id(&left("/usr/bin/backup")), "program:backup");
+    assert_eq!(id(&left("/usr/sbin/cron")), "unit:cron.service");
 }
 
 #[test]
