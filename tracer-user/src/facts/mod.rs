@@ -26,7 +26,7 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn new() -> Self {
         let own_cgroup = procfs::cgroup(std::process::id(), b"").unwrap_or_default();
-        Self { own_cgroup, containers: Containers::default(), elders: Elders::default() }
+        Self { own_cgroup, containers: Containers::default(), elders: Elders::new() }
     }
 
     /// Looks a process up; `None` when it is gone.
