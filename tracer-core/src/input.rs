@@ -53,7 +53,7 @@ pub struct ProcessFacts {
     /// The name of its container, or `NAMESPACE/NAME` of its pod, where the runtime's files tell it.
     pub container: Option<String>,
     /// The main process of the systemd unit that it is in, where neither it nor a parent of it is.
-    pub elder: Option<Ancestor>,
+    pub elder: Option<Box<Ancestor>>,
     /// Its parents, nearest first, at most `limits::PARENTS`.
     pub ancestors: Vec<Ancestor>,
 }

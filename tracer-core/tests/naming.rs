@@ -1,7 +1,7 @@
 //! Names of services, from inputs to the graph, without root.
 //!
 //! Invariant: inputs come from `sim` and from what is written here. Memory: one run.
-#![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
 use tracer_common::{ProcessId, SocketCause, SocketRecord};
 use tracer_core::engine::Config;

@@ -69,6 +69,7 @@ fn key() -> impl Strategy<Value = ProcessKey> {
 fn facts() -> impl Strategy<Value = ProcessFacts> {
     (key(), ancestor(), option::of(ancestor()), vec(ancestor(), 0..3)).prop_map(|(process, own, elder, ancestors)| {
         let Ancestor { uid, comm, exe, arguments, cgroup, .. } = own;
+        let elder = elder.map(Box::new);
         let container = uid.map(|uid| format!("container {uid}"));
         ProcessFacts { process, uid, variable: exe.clone(), comm, exe, arguments, cgroup, container, elder, ancestors }
     })

@@ -27,7 +27,7 @@ pub struct Process {
     variable: Option<Vec<u8>>,
     cgroup: Option<Vec<u8>>,
     container: Option<String>,
-    elder: Option<Ancestor>,
+    elder: Option<Box<Ancestor>>,
     /// What it listens on, at most `limits::PORTS`.
     ports: Vec<Port>,
     /// Its parents as `/proc` showed them.
@@ -160,7 +160,7 @@ impl Processes {
             variable: lineage.iter().find_map(|process| process.variable.as_deref()),
             cgroup: lineage.iter().find_map(|process| process.cgroup.as_deref()),
             container: lineage.iter().find_map(|process| process.container.as_deref()),
-            elder: lineage.iter().find_map(|process| process.elder.as_ref()),
+            elder: lineage.iter().find_map(|process| process.elder.as_deref()),
             ancestors: ancestors.unwrap_or_default(),
             ports,
         })

@@ -1,7 +1,8 @@
 //! What adapters find out about the host when the core asks.
 //!
 //! Invariant: facts are handed over as inputs, so that a tape holds them; of an environment only the name of the
-//! service leaves the reader. Memory: one answer at a time, and the names of containers.
+//! service leaves the reader. Memory: one answer at a time, and what is remembered of parents,
+//! containers and units, each with its cap.
 
 mod containers;
 mod elders;
@@ -10,6 +11,7 @@ mod procfs;
 
 use containers::Containers;
 use elders::Elders;
+use procfs::Parents;
 use tracer_core::identity::ProcessKey;
 use tracer_core::identity::cgroup::{Place, Unit};
 use tracer_core::input::{Ancestor, ProcessFacts};
@@ -21,19 +23,20 @@ pub(crate) struct Facts {
     own_cgroup: Vec<u8>,
     containers: Containers,
     elders: Elders,
+    parents: Parents,
 }
 
 impl Facts {
     pub(crate) fn new() -> Self {
         let own_cgroup = procfs::cgroup(std::process::id(), b"").unwrap_or_default();
-        Self { own_cgroup, containers: Containers::default(), elders: Elders::new() }
+        Self { own_cgroup, containers: Containers::default(), elders: Elders::new(), parents: Parents::default() }
     }
 
     /// Looks a process up; `None` when it is gone.
     pub(crate) fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts> {
-        let mut facts = procfs::look_up(process, &self.own_cgroup)?;
+        let mut facts = procfs::look_up(process, &self.own_cgroup, &mut self.parents)?;
         facts.container = facts.cgroup.as_deref().and_then(|path| self.containers.name(&Place::of(path)));
-        facts.elder = self.elder(&facts);
+        facts.elder = self.elder(&facts).map(Box::new);
         Some(facts)
     }
 

@@ -4,6 +4,7 @@
 //! a pid used again is not taken for the process that had it. Memory: one process and its parents, within a frame of
 //! the tape (`tape::FRAME_BYTES`); at most 64 KiB of its environment while they are read.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,6 +17,8 @@ use tracer_core::limits;
 const VALUE_BYTES: usize = 4096;
 /// The same for each of its parents.
 pub(super) const PARENTS_VALUE_BYTES: usize = 1024;
+/// Parents remembered, of some KiB at most; when full, all are forgotten and described again.
+const MOST_PARENTS: usize = 1_024;
 /// Bytes of an environment that are read; a name beyond is not found.
 const ENVIRONMENT_BYTES: usize = 64 << 10;
 /// Bytes of `/proc/PID/cgroup`: a line for each of some fifteen hierarchies.
@@ -24,7 +27,7 @@ const CGROUPS_BYTES: usize = 64 << 10;
 const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 
 /// Looks a process up; `None` when it is gone. `own` is the tracer's control group.
-pub(super) fn look_up(process: ProcessKey, own: &[u8]) -> Option<ProcessFacts> {
+pub(super) fn look_up(process: ProcessKey, own: &[u8], parents: &mut Parents) -> Option<ProcessFacts> {
     let expected = process.started / NANOSECONDS_PER_TICK;
     let before = stat(process.pid)?;
     if before.started != expected {
@@ -37,7 +40,7 @@ pub(super) fn look_up(process: ProcessKey, own: &[u8]) -> Option<ProcessFacts> {
     if after.started != expected {
         return None;
     }
-    let ancestors = ancestors(before.parent, own);
+    let ancestors = parents.above(before.parent, own);
     Some(ProcessFacts { process, uid, comm, exe, arguments, variable, cgroup, container: None, elder: None, ancestors })
 }
 
@@ -61,6 +64,8 @@ pub(super) fn cgroup(pid: u32, own: &[u8]) -> Option<Vec<u8>> {
 
 /// What of `/proc/PID/stat` is used.
 pub(super) struct Stat {
+    /// That of the program, cut, unless the process gave itself another.
+    name: Vec<u8>,
     parent: u32,
     /// Clock ticks since boot.
     pub(super) started: u64,
@@ -69,19 +74,44 @@ pub(super) struct Stat {
 /// Fields 4 and 22 of `/proc/<pid>/stat` (proc_pid_stat(5)); the name in field 2 may hold anything, even `)`.
 pub(super) fn stat(pid: u32) -> Option<Stat> {
     let bytes = read(pid, "stat", VALUE_BYTES)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
-    Some(Stat { parent: fields.nth(1)?.parse().ok()?, started: fields.nth(17)?.parse().ok()? })
+    let (name, fields) = bytes.split_at_checked(bytes.iter().rposition(|byte| *byte == b')')?)?;
+    let mut fields = std::str::from_utf8(fields.get(1..)?).ok()?.split_ascii_whitespace();
+    Some(Stat { name: name.to_vec(), parent: fields.nth(1)?.parse().ok()?, started: fields.nth(17)?.parse().ok()? })
 }
 
-fn ancestors(mut parent: u32, own: &[u8]) -> Vec<Ancestor> {
-    let mut found = Vec::new();
-    while parent != 0 && found.len() < limits::PARENTS {
-        let Some(next) = stat(parent) else { break };
-        found.push(describe(parent, own, PARENTS_VALUE_BYTES));
-        parent = next.parent;
+/// Parents that were described before: most processes have the same few.
+///
+/// One that has executed another program since, which shows in its name, is described again.
+#[derive(Debug, Default)]
+pub(super) struct Parents {
+    /// By pid and start time, with the name at that time.
+    known: HashMap<(u32, u64), (Vec<u8>, Ancestor)>,
+}
+
+impl Parents {
+    /// A process and its parents, nearest first.
+    fn above(&mut self, mut parent: u32, own: &[u8]) -> Vec<Ancestor> {
+        let mut found = Vec::new();
+        while parent != 0 && found.len() < limits::PARENTS {
+            let Some(next) = stat(parent) else { break };
+            found.push(self.describe(parent, &next, own));
+            parent = next.parent;
+        }
+        found
     }
-    found
+
+    fn describe(&mut self, pid: u32, stat: &Stat, own: &[u8]) -> Ancestor {
+        let key = (pid, stat.started);
+        if let Some((_, ancestor)) = self.known.get(&key).filter(|(name, _)| *name == stat.name) {
+            return ancestor.clone();
+        }
+        let ancestor = describe(pid, own, PARENTS_VALUE_BYTES);
+        if self.known.len() >= MOST_PARENTS {
+            self.known.clear();
+        }
+        self.known.insert(key, (stat.name.clone(), ancestor.clone()));
+        ancestor
+    }
 }
 
 /// Describes a process; a path of more than `most` bytes is not told, and of arguments no more.
@@ -144,7 +174,7 @@ mod tests {
     #[test]
     fn this_process_is_found_with_its_arguments_and_parents() {
         let key = ProcessKey { pid: std::process::id(), exec: 1, started: own_start() };
-        let facts = look_up(key, b"").unwrap();
+        let facts = look_up(key, b"", &mut Parents::default()).unwrap();
         assert!(facts.exe.is_some() && !facts.arguments.is_empty() && !facts.ancestors.is_empty());
         assert!(facts.cgroup.is_some() && facts.ancestors.iter().all(|ancestor| ancestor.cgroup.is_some()));
     }
@@ -152,7 +182,23 @@ mod tests {
     #[test]
     fn another_process_with_the_same_pid_is_not_taken_for_it() {
         let key = ProcessKey { pid: std::process::id(), exec: 1, started: own_start() + NANOSECONDS_PER_TICK };
-        assert_eq!(look_up(key, b""), None);
+        assert_eq!(look_up(key, b"", &mut Parents::default()), None);
+    }
+
+    #[test]
+    fn a_parent_is_described_once_and_again_when_it_has_another_name_or_start() {
+        let mut parents = Parents::default();
+        let pid = std::process::id();
+        let known = parents.above(pid, b"");
+        assert!(!known.is_empty());
+        let own = stat(pid).unwrap();
+        let key = (pid, own.started);
+        let remembered = parents.known.get_mut(&key).unwrap();
+        remembered.1.exe = Some(b"remembered".to_vec());
+        assert_eq!(parents.above(pid, b"").first().unwrap().exe.as_deref(), Some(&b"remembered"[..]));
+        let renamed = Stat { name: b"1 (other".to_vec(), ..own };
+        assert_eq!(parents.describe(pid, &renamed, b"").exe, known.first().unwrap().exe);
+        assert_eq!(parents.above(pid, b""), known);
     }
 
     #[test]
