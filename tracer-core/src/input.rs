@@ -51,6 +51,14 @@ pub struct ProcessFacts {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
+    /// The name that its environment gives it (`identity::environment`).
+    pub variable: Option<Vec<u8>>,
+    /// The path of its control group, of at most `limits::CGROUP_BYTES`.
+    pub cgroup: Option<Vec<u8>>,
+    /// The name of its container, or `NAMESPACE/NAME` of its pod, where the runtime's files tell it.
+    pub container: Option<String>,
+    /// The main process of the systemd unit that it is in, where neither it nor a parent of it is.
+    pub elder: Option<Box<Ancestor>>,
     /// Its parents, nearest first, at most `limits::PARENTS`.
     pub ancestors: Vec<Ancestor>,
 }
@@ -63,6 +71,8 @@ pub struct Ancestor {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
+    /// The path of its control group, of at most `limits::CGROUP_BYTES`.
+    pub cgroup: Option<Vec<u8>>,
 }
 
 /// Cumulative losses in the kernel.

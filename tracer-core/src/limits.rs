@@ -30,3 +30,11 @@ pub const WINDOWS: usize = 6;
 pub const PARENTS: usize = 8;
 /// Bytes of a name.
 pub const NAME_BYTES: usize = 256;
+/// Rules for naming services.
+pub const RULES: usize = 256;
+/// Bytes of a pattern in a rule.
+pub const PATTERN_BYTES: usize = 1_024;
+/// Bytes of a control group's path.
+pub const CGROUP_BYTES: usize = 4_096;
+/// Ports remembered for each process, the first that it listened on.
+pub const PORTS: usize = 64;

@@ -115,7 +115,16 @@ proptest! {
         ends in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u16>(), 0..3_usize), 0..12),
         host in any_name(),
     ) {
-        let kinds = [ServiceKind::Program, ServiceKind::Peer, ServiceKind::Unknown, ServiceKind::Other];
+        let kinds = [
+            ServiceKind::Program,
+            ServiceKind::Peer,
+            ServiceKind::Unknown,
+            ServiceKind::Other,
+            ServiceKind::Service,
+            ServiceKind::Container,
+            ServiceKind::Pod,
+            ServiceKind::Unit,
+        ];
         let states = [CallState::Expected, CallState::Unexpected, CallState::Unjudged];
         let services: Vec<_> =
             names.iter().zip(kinds.iter().cycle()).map(|(name, kind)| graphs::service(name, *kind, 2)).collect();

@@ -67,15 +67,18 @@ fn key() -> impl Strategy<Value = ProcessKey> {
 }
 
 fn facts() -> impl Strategy<Value = ProcessFacts> {
-    (key(), ancestor(), vec(ancestor(), 0..3)).prop_map(|(process, own, ancestors)| {
-        let Ancestor { uid, comm, exe, arguments, .. } = own;
-        ProcessFacts { process, uid, comm, exe, arguments, ancestors }
+    (key(), ancestor(), option::of(ancestor()), vec(ancestor(), 0..3)).prop_map(|(process, own, elder, ancestors)| {
+        let Ancestor { uid, comm, exe, arguments, cgroup, .. } = own;
+        let elder = elder.map(Box::new);
+        let container = uid.map(|uid| format!("container {uid}"));
+        ProcessFacts { process, uid, variable: exe.clone(), comm, exe, arguments, cgroup, container, elder, ancestors }
     })
 }
 
 fn ancestor() -> impl Strategy<Value = Ancestor> {
-    (any::<u32>(), any::<Option<u32>>(), option::of(bytes()), option::of(bytes()), vec(bytes(), 0..5))
-        .prop_map(|(pid, uid, comm, exe, arguments)| Ancestor { pid, uid, comm, exe, arguments })
+    let some = || option::of(bytes());
+    (any::<u32>(), any::<Option<u32>>(), some(), some(), vec(bytes(), 0..5), some())
+        .prop_map(|(pid, uid, comm, exe, arguments, cgroup)| Ancestor { pid, uid, comm, exe, arguments, cgroup })
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -161,7 +164,18 @@ fn one_of_each() -> Vec<Input> {
             comm: Some(b"\xff".to_vec()),
             exe: None,
             arguments: vec![b"a".to_vec(), vec![]],
-            ancestors: vec![Ancestor { pid: 9, uid: None, comm: None, exe: Some(b"e".to_vec()), arguments: vec![] }],
+            variable: Some(b"v".to_vec()),
+            cgroup: Some(b"/c".to_vec()),
+            container: Some("n".to_owned()),
+            elder: None,
+            ancestors: vec![Ancestor {
+                pid: 9,
+                uid: None,
+                comm: None,
+                exe: Some(b"e".to_vec()),
+                arguments: vec![],
+                cgroup: Some(b"/".to_vec()),
+            }],
         }),
         Input::Loss(Loss { ring_full: 1, map_full: 2, read_fault: 3 }),
         Input::Degraded(Degradation { name: "n".to_owned(), reason: "r".to_owned() }),
@@ -173,11 +187,14 @@ fn one_of_each() -> Vec<Input> {
 }
 
 #[test]
-fn the_bytes_of_a_tape_of_format_1_do_not_change() {
+fn the_bytes_of_a_tape_of_format_2_do_not_change() {
     let bodies: [&[u8]; 9] = [
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
-        &[3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 9, 0, 0, 1, 1, b'e', 0],
+        &[
+            3, 7, 1, 0xac, 2, 1, 0, 1, 1, 0xff, 0, 2, 1, b'a', 0, 1, 1, b'v', 1, 2, b'/', b'c', 1, 1, b'n', 0, 1, 9, 0,
+            0, 1, 1, b'e', 0, 1, 1, b'/',
+        ],
         &[4, 1, 2, 3],
         &[5, 1, b'n', 1, b'r'],
         &[6, 5, 12],
@@ -186,7 +203,7 @@ fn the_bytes_of_a_tape_of_format_1_do_not_change() {
         &[8, 1, 0, 1, 2, 3, 4, 1, b'h'],
     ];
     let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"flow":384,"header":16,"payload":1256,"socket":232},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
-    let mut expected = raw_header(1, json);
+    let mut expected = raw_header(2, json);
     expected.extend(bodies.into_iter().flat_map(raw_frame));
     assert_eq!(write(&one_of_each()).0, expected);
 }
@@ -272,16 +289,16 @@ fn a_sound_frame_whose_content_is_not_of_its_kind_is_refused_with_the_reason() {
 
 #[test]
 fn a_tape_of_another_version_or_layout_names_the_tracer_that_wrote_it() {
-    let newer = raw_header(2, r#"{"tool":"9.9\u001b[31m","new":true}"#);
+    let newer = raw_header(3, r#"{"tool":"9.9\u001b[31m","new":true}"#);
     let error = read(&newer, 100).1.unwrap_err();
-    assert_eq!(error, TapeError::Version { found: 2, tool: r"9.9\u{1b}[31m".to_owned() });
+    assert_eq!(error, TapeError::Version { found: 3, tool: r"9.9\u{1b}[31m".to_owned() });
 
     let mut other = header();
     other.abi.insert("socket".to_owned(), 224);
     let message = read(&Writer::header(&other).unwrap(), 100).1.unwrap_err().to_string();
     assert!(message.contains("socket 224; this tracer has") && message.contains("version 0.1.0"), "{message}");
 
-    let unreadable = raw_header(2, "not JSON");
+    let unreadable = raw_header(3, "not JSON");
     assert!(read(&unreadable, 100).1.unwrap_err().to_string().ends_with("version unknown"));
 }
 
@@ -296,4 +313,19 @@ fn a_header_of_another_schema_is_refused() {
 fn a_foreign_file_is_known_by_its_first_byte() {
     assert_eq!(read(b"{", 1).1, Err(TapeError::NotATape));
     assert_eq!(read(b"", 1).1, Ok(Ending::Cut { at_byte: 0, bytes: 0 }));
+}
+
+#[test]
+fn the_rules_of_naming_are_in_the_header_and_those_that_cannot_be_used_are_refused() {
+    let rules = serde_json::from_str(r#"[{"name":"shop","exe":"api*"}]"#).unwrap();
+    let with_rules = header().with_rules(rules);
+    let tape = Writer::header(&with_rules).unwrap();
+    let mut reader = Reader::default();
+    assert!(reader.feed(&tape).is_empty());
+    assert_eq!(reader.next_input(), Ok(None));
+    assert_eq!(reader.header(), Some(&with_rules));
+
+    let json = serde_json::to_string(&with_rules).unwrap().replace("api*", "[");
+    let message = read(&raw_header(2, &json), 100).1.unwrap_err().to_string();
+    assert!(message.contains("the pattern `[` cannot be used"), "{message}");
 }

@@ -7,6 +7,7 @@
 mod bpf;
 mod cli;
 mod clock;
+mod config;
 mod console;
 mod facts;
 mod files;

@@ -41,8 +41,5 @@ impl<'a> Standing<'a> {
 
 /// Whether a service of this kind is the same service in another run.
 pub(super) fn is_identified(kind: ServiceKind) -> bool {
-    match kind {
-        ServiceKind::Program | ServiceKind::Peer => true,
-        ServiceKind::Unknown | ServiceKind::Other => false,
-    }
+    kind.is_local() || kind == ServiceKind::Peer
 }

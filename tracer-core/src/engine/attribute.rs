@@ -195,8 +195,9 @@ impl Engine {
     fn service(&mut self, found: Found) -> ServiceId {
         match found {
             Found::Process(key) => {
-                let name = self.processes.name(key).unwrap_or_else(|| format!("pid {}", key.pid));
-                let service = self.graph.service(ServiceName::Program(name));
+                let unnamed = || ServiceName::Program(format!("pid {}", key.pid));
+                let name = self.processes.service(key).unwrap_or_else(unnamed);
+                let service = self.graph.service(name);
                 self.graph.add_instance(service, key);
                 service
             }

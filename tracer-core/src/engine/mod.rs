@@ -15,7 +15,7 @@ use crate::detect::Limits;
 use crate::exchange::Connections;
 use crate::graph::snapshot::Degradation;
 use crate::graph::{CallGraph, Moments};
-use crate::identity::{Listeners, Peers, Port, Processes, Transport};
+use crate::identity::{Listeners, Peers, Port, Processes, Rules, Transport};
 use crate::input::{Input, Loss, Output, Start};
 use crate::time::{Moment, Span, Wall};
 use std::collections::{BTreeSet, HashSet};
@@ -29,11 +29,13 @@ pub struct Config {
     /// The calls that are expected.
     pub baseline: Option<Baseline>,
     pub limits: Limits,
+    /// How the user names services.
+    pub rules: Rules,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { window: Span::from_seconds(10), baseline: None, limits: Limits::default() }
+        Self { window: Span::from_seconds(10), baseline: None, limits: Limits::default(), rules: Rules::default() }
     }
 }
 
@@ -74,9 +76,9 @@ impl Engine {
         let start = Start { host: String::new(), at: Moment(0), wall: Wall(0), boottime_ahead: 0 };
         let moments = Moments { start, now: Moment(0), window: config.window, window_began: Moment(0) };
         Self {
+            processes: Processes::new(config.rules.clone()),
             config,
             moments,
-            processes: Processes::default(),
             listeners: Listeners::default(),
             peers: Peers::default(),
             local_addresses: HashSet::new(),

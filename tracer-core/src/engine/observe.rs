@@ -39,6 +39,9 @@ impl Engine {
     fn listener(&mut self, record: &SocketRecord, path: Option<Port>, owner: Option<ProcessKey>) {
         let Some(owner) = owner else { return };
         let closed = record.cause == SocketCause::CLOSED;
+        if !closed {
+            self.processes.listens(owner, path.clone().unwrap_or_else(|| Endpoint::local(&record.tuple).port.into()));
+        }
         match path {
             Some(path) if closed => self.listeners.remove_path(&path, record.cookie),
             Some(path) => self.listeners.insert_path(path, record.cookie, owner),

@@ -141,8 +141,14 @@ impl Picture {
 
 fn figure(service: &Service, is_store: bool) -> Figure {
     let shape = match (service.kind, is_store) {
-        (ServiceKind::Program, false) => Shape::Program,
-        (ServiceKind::Program, true) => Shape::Store,
+        (
+            ServiceKind::Program | ServiceKind::Service | ServiceKind::Container | ServiceKind::Pod | ServiceKind::Unit,
+            false,
+        ) => Shape::Program,
+        (
+            ServiceKind::Program | ServiceKind::Service | ServiceKind::Container | ServiceKind::Pod | ServiceKind::Unit,
+            true,
+        ) => Shape::Store,
         (ServiceKind::Peer, false) => Shape::Peer,
         (ServiceKind::Peer, true) => Shape::PeerStore,
         (ServiceKind::Unknown, _) => Shape::Unknown,
@@ -155,7 +161,9 @@ fn figure(service: &Service, is_store: bool) -> Figure {
 
 fn note(kind: ServiceKind) -> Option<String> {
     match kind {
-        ServiceKind::Program => None,
+        ServiceKind::Program | ServiceKind::Service | ServiceKind::Container | ServiceKind::Pod | ServiceKind::Unit => {
+            None
+        }
         ServiceKind::Peer => Some("outside this host".to_owned()),
         ServiceKind::Unknown => Some("process not known".to_owned()),
         ServiceKind::Other => Some("all beyond the limit".to_owned()),

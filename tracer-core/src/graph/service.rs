@@ -12,6 +12,14 @@ use std::net::IpAddr;
 /// What makes a service one service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceName {
+    /// Programs that a rule or their environment calls by this name.
+    Service(String),
+    /// A container, by its name or the first digits of its id.
+    Container(String),
+    /// A Kubernetes pod: `NAMESPACE/NAME`, or its UID.
+    Pod(String),
+    /// A systemd unit, with its ending.
+    Unit(String),
     /// A program on this host.
     Program(String),
     /// An address that belongs to another host.
@@ -31,6 +39,10 @@ impl ServiceName {
     #[must_use]
     pub fn id(&self) -> String {
         match self {
+            Self::Service(name) => format!("service:{name}"),
+            Self::Container(name) => format!("container:{name}"),
+            Self::Pod(name) => format!("pod:{name}"),
+            Self::Unit(name) => format!("unit:{name}"),
             Self::Program(name) => format!("program:{name}"),
             Self::Peer(address) => format!("peer:{address}"),
             Self::NamedPeer(name) => format!("peer:{name}"),
@@ -44,7 +56,12 @@ impl ServiceName {
     #[must_use]
     pub fn display(&self) -> String {
         match self {
-            Self::Program(name) | Self::NamedPeer(name) => name.clone(),
+            Self::Service(name)
+            | Self::Container(name)
+            | Self::Pod(name)
+            | Self::Program(name)
+            | Self::NamedPeer(name) => name.clone(),
+            Self::Unit(name) => name.strip_suffix(".service").unwrap_or(name).to_owned(),
             Self::Peer(address) => address.to_string(),
             Self::Unknown(address) => format!("unknown ({address})"),
             Self::UnknownSocket(path) => format!("unknown ({path})"),
@@ -55,6 +72,10 @@ impl ServiceName {
     #[must_use]
     pub fn kind(&self) -> ServiceKind {
         match self {
+            Self::Service(_) => ServiceKind::Service,
+            Self::Container(_) => ServiceKind::Container,
+            Self::Pod(_) => ServiceKind::Pod,
+            Self::Unit(_) => ServiceKind::Unit,
             Self::Program(_) => ServiceKind::Program,
             Self::Peer(_) | Self::NamedPeer(_) => ServiceKind::Peer,
             Self::Unknown(_) | Self::UnknownSocket(_) => ServiceKind::Unknown,

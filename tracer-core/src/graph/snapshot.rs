@@ -54,12 +54,31 @@ pub struct Degradation {
 pub enum ServiceKind {
     /// A program on this host.
     Program,
+    /// Programs that a rule or their environment calls by one name.
+    Service,
+    /// A container.
+    Container,
+    /// A Kubernetes pod.
+    Pod,
+    /// A systemd unit.
+    Unit,
     /// An address whose program is not on this host.
     Peer,
     /// The end of a local connection whose process is not known.
     Unknown,
     /// Where everything beyond a cap is counted.
     Other,
+}
+
+impl ServiceKind {
+    /// Whether its processes run on this host and are known.
+    #[must_use]
+    pub fn is_local(self) -> bool {
+        match self {
+            Self::Program | Self::Service | Self::Container | Self::Pod | Self::Unit => true,
+            Self::Peer | Self::Unknown | Self::Other => false,
+        }
+    }
 }
 
 /// A node: what a person calls the thing.

@@ -5,17 +5,22 @@
 
 pub mod address;
 pub mod answers;
+pub mod cgroup;
+pub mod choose;
+pub mod environment;
 pub mod listeners;
 pub mod naming;
 pub mod peers;
 pub mod port;
 pub mod processes;
+pub mod rules;
 
 pub use address::Endpoint;
 pub use listeners::Listeners;
 pub use peers::Peers;
 pub use port::{Port, Transport};
 pub use processes::{Process, Processes};
+pub use rules::Rules;
 
 use serde::{Deserialize, Serialize};
 use tracer_common::ProcessId;

@@ -10,13 +10,23 @@ use crate::limits;
 /// `exe` is the executed file, `arguments` the argument vector; both may be unknown.
 #[must_use]
 pub fn name(exe: Option<&[u8]>, arguments: &[Vec<u8>], comm: Option<&[u8]>) -> Option<String> {
+    script(exe, arguments).or_else(|| program(exe, arguments, comm))
+}
+
+/// The script, module or archive that a process runs, if its program is an interpreter.
+#[must_use]
+pub fn script(exe: Option<&[u8]>, arguments: &[Vec<u8>]) -> Option<String> {
     let first = arguments.first().map(Vec::as_slice);
-    let program = exe.or(first).map(base_name).filter(|program| !program.is_empty());
-    let Some(program) = program else { return comm.map(text).filter(|name| !name.is_empty()) };
     // A script that names its interpreter (`#!`) is executed under its own name with the interpreter's arguments.
-    let interpreter = [Some(program), first.map(base_name)].into_iter().flatten().find_map(interpreter);
-    let script = interpreter.and_then(|find| find(arguments.get(1..).unwrap_or_default()));
-    Some(text(script.as_deref().unwrap_or(program)))
+    let interpreter = [exe.or(first), first].into_iter().flatten().map(base_name).find_map(interpreter)?;
+    interpreter(arguments.get(1..).unwrap_or_default()).map(|script| text(&script)).filter(|name| !name.is_empty())
+}
+
+/// The program of a process.
+#[must_use]
+pub fn program(exe: Option<&[u8]>, arguments: &[Vec<u8>], comm: Option<&[u8]>) -> Option<String> {
+    let program = exe.or(arguments.first().map(Vec::as_slice)).map(base_name).filter(|program| !program.is_empty());
+    program.or(comm).map(text).filter(|name| !name.is_empty())
 }
 
 type FindScript = fn(&[Vec<u8>]) -> Option<Vec<u8>>;
@@ -26,10 +36,10 @@ fn interpreter(program: &[u8]) -> Option<FindScript> {
     let end = program.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.').map_or(0, |last| last + 1);
     match program.get(..end)? {
         b"python" | b"pypy" | b"python-dbg" => Some(python),
-        b"node" | b"nodejs" | b"ruby" | b"perl" | b"php" | b"bun" | b"lua" | b"Rscript" | b"tclsh" => Some(script),
+        b"node" | b"nodejs" | b"ruby" | b"perl" | b"php" | b"bun" | b"lua" | b"Rscript" | b"tclsh" => Some(file),
         b"bash" | b"sh" | b"dash" | b"zsh" | b"ksh" => Some(shell),
         b"java" => Some(java),
-        b"dotnet" => Some(script),
+        b"dotnet" => Some(file),
         b"deno" => Some(deno),
         _ => None,
     }
@@ -52,7 +62,7 @@ fn python(arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
 }
 
 /// `interpreter [options] script`; `-e` and `-r` run no file, or take a value.
-fn script(arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
+fn file(arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_slice() {
@@ -97,14 +107,17 @@ fn java(arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
 /// `deno run [options] script`.
 fn deno(arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
     match arguments.first()?.as_slice() {
-        b"run" | b"serve" => script(arguments.get(1..)?),
+        b"run" | b"serve" => file(arguments.get(1..)?),
         _ => None,
     }
 }
 
+/// What the kernel puts behind the path of a file that was deleted.
+pub(super) const DELETED: &[u8] = b" (deleted)";
+
 /// What follows the last slash, without the mark of a deleted file.
-fn base_name(path: &[u8]) -> &[u8] {
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+pub(super) fn base_name(path: &[u8]) -> &[u8] {
+    let path = path.strip_suffix(DELETED).unwrap_or(path);
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 

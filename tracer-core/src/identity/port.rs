@@ -70,6 +70,12 @@ impl<'de> Deserialize<'de> for Port {
                 port.map(Port::Number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
 
+            /// As TOML has its integers.
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Port, E> {
+                let port = u16::try_from(number);
+                port.map(Port::Number).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+            }
+
             fn visit_str<E: Error>(self, path: &str) -> Result<Port, E> {
                 Ok(Port::Path(path.to_owned()))
             }

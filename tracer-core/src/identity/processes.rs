@@ -3,8 +3,10 @@
 //! Invariant: facts only add to what is known; a child that has not executed a program since it was forked is its
 //! parent's program. Memory: `limits::PROCESSES`; when full, the half used longest ago goes and is counted.
 
-use super::{ProcessKey, naming};
+use super::choose::{self, Finding, Subject};
+use super::{Port, ProcessKey, Rules, naming};
 use crate::alert::ProcessEvidence;
+use crate::graph::ServiceName;
 use crate::input::{Ancestor, ProcessFacts};
 use crate::limits;
 use std::collections::HashMap;
@@ -21,18 +23,30 @@ pub struct Process {
     pub comm: Option<Vec<u8>>,
     pub exe: Option<Vec<u8>>,
     pub arguments: Vec<Vec<u8>>,
+    /// See [`ProcessFacts`], as for the next three.
+    variable: Option<Vec<u8>>,
+    cgroup: Option<Vec<u8>>,
+    container: Option<String>,
+    elder: Option<Box<Ancestor>>,
+    /// What it listens on, at most `limits::PORTS`.
+    ports: Vec<Port>,
     /// Its parents as `/proc` showed them.
     ancestors: Vec<Ancestor>,
     /// It runs its parent's program, having executed none of its own.
     same_program_as_parent: bool,
     /// It was asked for, so it is not asked for again.
     asked: bool,
+    /// Everything that can be found out about it is known.
+    learned: bool,
+    /// The service that it is, once it was learned.
+    service: Option<ServiceName>,
     used: u64,
 }
 
 /// All known processes.
 #[derive(Debug, Default)]
 pub struct Processes {
+    rules: Rules,
     table: HashMap<ProcessKey, Process>,
     turn: u64,
     /// Processes forgotten because of the cap.
@@ -40,6 +54,12 @@ pub struct Processes {
 }
 
 impl Processes {
+    /// None yet; to be named by `rules` first.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
     /// A program was executed.
     pub fn executed(&mut self, record: &ExecRecord) {
         let Some(key) = ProcessKey::from_kernel(record.process) else { return };
@@ -51,7 +71,6 @@ impl Processes {
         process.comm = Some(until_nul(&record.comm).to_vec());
         process.exe = Some(until_nul(&record.filename).to_vec()).filter(|file| !file.is_empty());
         process.arguments = arguments;
-        process.asked = true;
         process.same_program_as_parent = false;
     }
 
@@ -73,7 +92,7 @@ impl Processes {
     /// An adapter looked the process up.
     pub fn learned(&mut self, facts: &ProcessFacts) {
         let process = self.entry(facts.process);
-        process.asked = true;
+        (process.asked, process.learned, process.service) = (true, true, None);
         process.uid = process.uid.or(facts.uid);
         process.ancestors.clone_from(&facts.ancestors);
         process.ancestors.truncate(limits::PARENTS);
@@ -81,6 +100,19 @@ impl Processes {
         process.exe = process.exe.take().or_else(|| facts.exe.clone());
         if process.arguments.is_empty() {
             process.arguments.clone_from(&facts.arguments);
+        }
+        process.variable.clone_from(&facts.variable);
+        process.cgroup.clone_from(&facts.cgroup);
+        process.container.clone_from(&facts.container);
+        process.elder.clone_from(&facts.elder);
+    }
+
+    /// It listens on a port.
+    pub fn listens(&mut self, key: ProcessKey, port: Port) {
+        let process = self.entry(key);
+        if process.ports.len() < limits::PORTS && !process.ports.contains(&port) {
+            process.ports.push(port);
+            process.service = None;
         }
     }
 
@@ -95,11 +127,43 @@ impl Processes {
         self.table.get(&key)
     }
 
-    /// What a person calls it.
+    /// The service that it is: what a person calls it. Found once, when all is known that can be.
+    pub fn service(&mut self, key: ProcessKey) -> Option<ServiceName> {
+        if let Some(service) = self.table.get(&key).and_then(|process| process.service.as_ref()) {
+            return Some(service.clone());
+        }
+        let service = choose::choose(&self.subject(key)?, &self.rules)?;
+        if let Some(process) = self.table.get_mut(&key).filter(|process| process.learned) {
+            process.service = Some(service.clone());
+        }
+        Some(service)
+    }
+
+    /// What each rule of naming makes of it, in order.
     #[must_use]
-    pub fn name(&self, key: ProcessKey) -> Option<String> {
-        let process = self.program_of(key)?;
-        naming::name(process.exe.as_deref(), &process.arguments, process.comm.as_deref())
+    pub fn explain(&self, key: ProcessKey) -> Option<Vec<Finding>> {
+        Some(choose::explain(&self.subject(key)?, &self.rules))
+    }
+
+    /// What is known of it that may name it: its own, else that of the process it was forked from without an exec.
+    fn subject(&self, key: ProcessKey) -> Option<Subject<'_>> {
+        let program = self.program_of(key)?;
+        let lineage = self.lineage(key);
+        let mut ports: Vec<Port> = lineage.iter().flat_map(|process| process.ports.iter().cloned()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let ancestors = lineage.iter().map(|process| process.ancestors.as_slice()).find(|all| !all.is_empty());
+        Some(Subject {
+            exe: program.exe.as_deref(),
+            arguments: &program.arguments,
+            comm: program.comm.as_deref(),
+            variable: lineage.iter().find_map(|process| process.variable.as_deref()),
+            cgroup: lineage.iter().find_map(|process| process.cgroup.as_deref()),
+            container: lineage.iter().find_map(|process| process.container.as_deref()),
+            elder: lineage.iter().find_map(|process| process.elder.as_deref()),
+            ancestors: ancestors.unwrap_or_default(),
+            ports,
+        })
     }
 
     /// The executed file, as text.
@@ -110,16 +174,20 @@ impl Processes {
 
     /// The process whose program this one runs: itself, or the nearest ancestor it was forked from without an exec.
     fn program_of(&self, key: ProcessKey) -> Option<&Process> {
-        let mut process = self.table.get(&key)?;
-        for _ in 0..limits::PARENTS {
-            let unknown = process.exe.is_none() && process.arguments.is_empty();
-            let parent = process.parent.filter(|_| unknown && process.same_program_as_parent);
-            match parent.and_then(|parent| self.table.get(&parent)) {
-                Some(parent) => process = parent,
-                None => break,
-            }
+        let lineage = self.lineage(key);
+        let is_known = |process: &&&Process| process.exe.is_some() || !process.arguments.is_empty();
+        lineage.iter().find(is_known).or(lineage.last()).copied()
+    }
+
+    /// It, and the processes before it that ran the same program, nearest first. Empty when it is not known.
+    fn lineage(&self, key: ProcessKey) -> Vec<&Process> {
+        let mut lineage: Vec<&Process> = self.table.get(&key).into_iter().collect();
+        while let Some(process) = lineage.last().filter(|_| lineage.len() <= limits::PARENTS) {
+            let parent = process.parent.filter(|_| process.same_program_as_parent);
+            let Some(parent) = parent.and_then(|parent| self.table.get(&parent)) else { break };
+            lineage.push(parent);
         }
-        Some(process)
+        lineage
     }
 
     /// The process for a person.
@@ -138,7 +206,7 @@ impl Processes {
         while let Some(held) = process {
             if !held.ancestors.is_empty() {
                 parents.extend(held.ancestors.iter().map(|ancestor| {
-                    let Ancestor { pid, uid, comm, exe, arguments } = ancestor;
+                    let Ancestor { pid, uid, comm, exe, arguments, .. } = ancestor;
                     evidence(*pid, *uid, exe.as_deref(), arguments, comm.as_deref())
                 }));
                 break;
@@ -220,8 +288,16 @@ mod tests {
             comm: None,
             exe: Some(exe.as_bytes().to_vec()),
             arguments: vec![exe.as_bytes().to_vec()],
+            variable: None,
+            cgroup: None,
+            container: None,
+            elder: None,
             ancestors: Vec::new(),
         }
+    }
+
+    fn program(name: &str) -> Option<ServiceName> {
+        Some(ServiceName::Program(name.to_owned()))
     }
 
     #[test]
@@ -233,8 +309,8 @@ mod tests {
             child.parent = Some(key(1));
             child.same_program_as_parent = same;
         }
-        assert_eq!(processes.name(key(2)).as_deref(), Some("nginx"));
-        assert_eq!(processes.name(key(3)), None);
+        assert_eq!(processes.service(key(2)), program("nginx"));
+        assert_eq!(processes.service(key(3)), None);
         assert_eq!(processes.parents(key(2)).first().unwrap().pid, 1);
     }
 
@@ -242,8 +318,8 @@ mod tests {
     fn a_pid_that_is_used_again_is_another_process() {
         let mut processes = Processes::default();
         processes.learned(&facts(1, "/bin/first"));
-        assert_eq!(processes.name(ProcessKey { started: 2, ..key(1) }), None);
-        assert_eq!(processes.name(ProcessKey { exec: 4, ..key(1) }), None);
+        assert_eq!(processes.service(ProcessKey { started: 2, ..key(1) }), None);
+        assert_eq!(processes.service(ProcessKey { exec: 4, ..key(1) }), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The first bytes of every tape.
 pub const MAGIC: [u8; 8] = *b"TRACERTP";
 /// The format that this tracer writes, and the only one that it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the largest body of a frame.
 pub const FRAME_BYTES: usize = 65_536;
 

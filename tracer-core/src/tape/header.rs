@@ -1,10 +1,11 @@
 //! What a tape says about itself: where, when and by which tracer it was recorded.
 //!
 //! Invariant: a header that [`TapeHeader::parse`] returns has this tracer's version, schema and record layout.
-//! Memory: at most one frame of JSON. Its strings are as found: whoever shows them escapes them.
+//! Memory: at most one frame of JSON, and its rules compiled. Its strings are as found: whoever shows them escapes them.
 
 use super::error::TapeError;
 use super::format::VERSION;
+use crate::identity::Rules;
 use crate::time::{Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub struct TapeHeader {
     pub window: Span,
     /// RFC 3339.
     pub started: String,
+    /// How services were named, so that a replay names alike.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 impl TapeHeader {
@@ -46,7 +50,14 @@ impl TapeHeader {
             abi: abi(),
             window,
             started: started.rfc3339(),
+            rules: Rules::default(),
         }
+    }
+
+    /// The header with the rules by which services are named.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Reads the header of a tape of format `version`.

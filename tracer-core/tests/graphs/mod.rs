@@ -108,7 +108,16 @@ pub(crate) fn sample() -> GraphSnapshot {
 /// Every hostile name as a service of each kind in turn, called by its neighbour, and as every other text of the graph.
 pub(crate) fn hostile() -> GraphSnapshot {
     let names = hostile_names();
-    let kinds = [ServiceKind::Program, ServiceKind::Peer, ServiceKind::Unknown, ServiceKind::Other];
+    let kinds = [
+        ServiceKind::Program,
+        ServiceKind::Peer,
+        ServiceKind::Unknown,
+        ServiceKind::Other,
+        ServiceKind::Service,
+        ServiceKind::Container,
+        ServiceKind::Pod,
+        ServiceKind::Unit,
+    ];
     let states = [CallState::Expected, CallState::Unexpected, CallState::Unjudged];
     let ports = [5432, 80, 0, 6379, 65_535];
     let services = names.iter().zip(kinds.iter().cycle()).map(|(name, kind)| service(name, *kind, 2)).collect();

@@ -51,6 +51,10 @@ struct Learn {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     window: Option<Duration>,
 
+    /// The configuration: TOML with your own names for services. [default for a tape: its own]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
     capture: watch::Capture,
 }
@@ -75,8 +79,11 @@ impl Learn {
     fn run(self) -> Result<ExitCode> {
         files::check_folder(&self.file)?;
         let stop = Stop::on_signals()?;
-        let (source, length): (Box<dyn Source>, _) = match &self.tape {
-            Some(tape) => (Box::new(Tape::open(tape)?.0), None),
+        let tape = self.tape.as_deref().map(Tape::open).transpose()?;
+        let recorded = tape.as_ref().map(|(_, header)| header.rules.clone()).unwrap_or_default();
+        let rules = options::read_rules(self.config.as_deref(), &recorded)?;
+        let (source, length): (Box<dyn Source>, _) = match tape {
+            Some((tape, _)) => (Box::new(tape), None),
             None => (Box::new(self.capture.start(&stop, false)?), Some(self.length)),
         };
         if length.is_some() {
@@ -84,7 +91,7 @@ impl Learn {
         }
         let window =
             self.window.map_or(Ok(Span::from_seconds(10)), |asked| u64::try_from(asked.as_nanos()).map(Span))?;
-        let engine = Engine::new(Config { window, ..Config::default() });
+        let engine = Engine::new(Config { window, rules, ..Config::default() });
         let console = console::quiet();
         let graph = Observation { source, engine, recording: None, console, stop: &stop, length }.run()?;
         let learned = baseline::Baseline::learn(&graph)?;

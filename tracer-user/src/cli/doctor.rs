@@ -2,19 +2,35 @@
 //!
 //! Invariant: everything said was tried just now. Memory: none.
 
+use super::{explain, options};
 use crate::bpf::features;
 use crate::console;
 use anyhow::Result;
 use clap::Args;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use tracer_core::identity::Rules;
 
 /// Try everything the tracer needs, and say what works here
 #[derive(Args, Debug)]
-pub(super) struct Doctor {}
+pub(super) struct Doctor {
+    /// Say instead what a process is called, and which rule of naming says so
+    #[arg(long, value_name = "PID")]
+    explain: Option<u32>,
+
+    /// The configuration, with your own names for services
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    config: Option<PathBuf>,
+}
 
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode> {
+        if let Some(pid) = self.explain {
+            let rules = options::read_rules(self.config.as_deref(), &Rules::default())?;
+            console::print(&explain::explain(pid, rules)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let checks = features::checks();
         let mut text = String::new();
         let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);

@@ -31,7 +31,7 @@ impl Export {
         self.files.iter().try_for_each(ExportFile::check)?;
         let (tape, header) = Tape::open(&self.from)?;
         let stop = Stop::on_signals()?;
-        let engine = Engine::new(Config { window: header.window, ..Config::default() });
+        let engine = Engine::new(Config { window: header.window, rules: header.rules, ..Config::default() });
         let source = Box::new(tape);
         let console = console::quiet();
         let graph = Observation { source, engine, recording: None, console, stop: &stop, length: None }.run()?;

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod doctor;
+mod explain;
 mod export;
 mod options;
 mod replay;

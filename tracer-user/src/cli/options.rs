@@ -4,15 +4,16 @@
 //! baseline.
 
 use crate::console::{self, Console};
-use crate::{files, recording::Recording};
+use crate::{config, files, recording::Recording};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracer_core::baseline::Baseline;
 use tracer_core::engine::Config;
 use tracer_core::export::{Format, UnknownFormat};
 use tracer_core::graph::snapshot::GraphSnapshot;
+use tracer_core::identity::Rules;
 use tracer_core::tape::TapeHeader;
 use tracer_core::time::Span;
 
@@ -26,6 +27,10 @@ pub(super) struct Options {
     /// The expected calls: marks every call as expected or unexpected, and alerts on unexpected ones
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
+
+    /// The configuration: TOML with your own names for services. [default for a replay: that of the tape]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 
     /// Write the graph at the end; the ending picks the format: .dot .mmd .json (may be repeated)
     #[arg(long = "export", value_name = "FILE", value_parser = ExportFile::parse)]
@@ -85,8 +90,9 @@ impl ExportFile {
 }
 
 impl Options {
-    /// Checks the options. `window` is the length of a window when none is asked for.
-    pub(super) fn check(&self, window: Span) -> Result<Checked> {
+    /// Checks the options. `window` is the length of a window when none is asked for, `rules` are those of naming
+    /// when no configuration is given.
+    pub(super) fn check(&self, window: Span, rules: &Rules) -> Result<Checked> {
         let window = match self.window {
             Some(asked) => Span(u64::try_from(asked.as_nanos()).context("--window is too long")?),
             None => window,
@@ -96,7 +102,9 @@ impl Options {
         }
         let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
         self.exports.iter().try_for_each(ExportFile::check)?;
-        Ok(Checked { exports: self.exports.clone(), config: Config { window, baseline, ..Config::default() } })
+        let rules = read_rules(self.config.as_deref(), rules)?;
+        let config = Config { window, baseline, rules, ..Config::default() };
+        Ok(Checked { exports: self.exports.clone(), config })
     }
 
     /// Begins the tape that was asked for.
@@ -124,8 +132,13 @@ impl Checked {
     }
 }
 
+/// The rules of naming of a configuration, if there is one, else `rules`.
+pub(super) fn read_rules(path: Option<&Path>, rules: &Rules) -> Result<Rules> {
+    path.map_or_else(|| Ok(rules.clone()), config::read)
+}
+
 /// Reads a baseline, or says what is wrong with the file.
-pub(super) fn read_baseline(path: &std::path::Path) -> Result<Baseline> {
+pub(super) fn read_baseline(path: &Path) -> Result<Baseline> {
     let contents = files::read_whole(path)?;
     Baseline::parse(&contents).with_context(|| format!("the baseline {} cannot be used", path.display()))
 }

@@ -25,12 +25,12 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (tape, header) = Tape::open(&self.tape)?;
-        let checked = self.options.check(header.window)?;
+        let checked = self.options.check(header.window, &header.rules)?;
         let stop = Stop::on_signals()?;
         let observation = Observation {
             source: Box::new(tape),
             engine: Engine::new(checked.config.clone()),
-            recording: self.options.recording(&header)?,
+            recording: self.options.recording(&header.with_rules(checked.config.rules.clone()))?,
             console: self.options.console(false)?,
             stop: &stop,
             length: None,

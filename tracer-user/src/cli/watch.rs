@@ -13,6 +13,8 @@ use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracer_core::Engine;
+use tracer_core::engine::Config;
+use tracer_core::identity::Rules;
 use tracer_core::tape::TapeHeader;
 use tracer_core::time::Span;
 
@@ -70,10 +72,10 @@ fn ring_kib(text: &str) -> Result<u32, String> {
 
 impl Watch {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let checked = self.options.check(Span::from_seconds(10))?;
+        let checked = self.options.check(Span::from_seconds(10), &Rules::default())?;
         let stop = Stop::on_signals()?;
         let source = Box::new(self.capture.start(&stop, true)?);
-        let recording = self.options.recording(&header(checked.config.window))?;
+        let recording = self.options.recording(&header(&checked.config))?;
         let console = self.options.console(true)?;
         let engine = Engine::new(checked.config.clone());
         let graph = Observation { source, engine, recording, console, stop: &stop, length: self.length }.run()?;
@@ -82,8 +84,9 @@ impl Watch {
     }
 }
 
-fn header(window: Span) -> TapeHeader {
+fn header(config: &Config) -> TapeHeader {
     let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy();
-    TapeHeader::new(env!("CARGO_PKG_VERSION"), &host, &system.release().to_string_lossy(), window, clock::wall())
+    let (host, kernel) = (system.nodename().to_string_lossy(), system.release().to_string_lossy());
+    TapeHeader::new(env!("CARGO_PKG_VERSION"), &host, &kernel, config.window, clock::wall())
+        .with_rules(config.rules.clone())
 }

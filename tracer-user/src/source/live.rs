@@ -5,7 +5,7 @@
 
 use super::{Delivery, Source, Turn};
 use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals};
-use crate::facts::{hosts, procfs};
+use crate::facts::{Facts, hosts};
 use crate::stop::Stop;
 use crate::{clock, console};
 use anyhow::Result;
@@ -43,6 +43,7 @@ pub(crate) struct Options {
 /// The running kernel.
 pub(crate) struct Live {
     capture: Capture,
+    facts: Facts,
     counters: bool,
     /// Records taken out of the ring.
     received: u64,
@@ -69,6 +70,7 @@ impl Live {
         let counters = options.counters;
         Ok(Self {
             capture,
+            facts: Facts::new(),
             counters,
             received: 0,
             host,
@@ -202,6 +204,6 @@ impl Source for Live {
     }
 
     fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts> {
-        procfs::look_up(process)
+        self.facts.look_up(process)
     }
 }

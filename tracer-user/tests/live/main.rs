@@ -16,6 +16,7 @@ mod life;
 mod lives;
 mod names;
 mod namespaces;
+mod naming;
 mod nat;
 mod older;
 mod owning;
