@@ -270,7 +270,7 @@ fn a_frame_longer_than_the_limit_is_an_error_that_names_its_byte_before_its_byte
 fn a_sound_frame_whose_content_is_not_of_its_kind_is_refused_with_the_reason() {
     let cases: [(&[u8], &str); 4] = [
         (&[], "an empty frame"),
-        (&[9, 1], "the unknown kind 9"),
+        (&[99, 1], "the unknown kind 99"),
         (&[4, 1, 2, 3, 4], "1 bytes more than its kind of frame has"),
         (&[4, 1, 2], "its content is not of its kind"),
     ];

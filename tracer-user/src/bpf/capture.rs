@@ -103,7 +103,7 @@ impl Capture {
                     return Err(error);
                 }
                 let mut capture = Self::start_on(Plane::Syscall, ring, kernel_log)?;
-                let reason = format!("{:#}", error);
+                let reason = format!("{error:#}");
                 capture.degraded.push(Degradation { name: FALLBACK.to_owned(), reason });
                 Ok(capture)
             }),

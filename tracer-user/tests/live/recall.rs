@@ -25,7 +25,7 @@ fn recall(place: &str, name: &str) {
     };
     let seen = call["connections"].as_u64().unwrap();
     let lost = &graph.0["completeness"]["records_lost"];
-    println!("{name}: {seen} of {} connections seen, {lost} records lost", CLIENTS * each);
+    eprintln!("{name}: {seen} of {} connections seen, {lost} records lost", CLIENTS * each);
     assert!(seen * 1_000 >= CLIENTS * each * 999 && seen <= CLIENTS * each, "{call:#}");
     assert_eq!((&call["requests"], &call["bytes_received"]), (&seen.into(), &(seen * 300).into()), "{call:#}");
     assert!(graph.has_instance("server.py", server.pid()));
@@ -61,7 +61,7 @@ fn a_small_ring_under_full_load_loses_details_by_number_and_no_count() {
         .map(|(name, at)| start(name, &["server", at]));
     let tracer = Tracer::watch(&folder, &["--ring-kib", "64"]);
     let (connections, requests) = (scale(2_000), scale(5_000));
-    let mut clients = vec![
+    let mut clients = [
         start("short-client.py", &["short", &short_place, &connections.to_string()]),
         start("unix-client.py", &["short", &unix, &connections.to_string()]),
         start("long-client.py", &["patient", &long_place, &requests.to_string()]),

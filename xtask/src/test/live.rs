@@ -2,6 +2,7 @@
 //!
 //! Invariant: where they cannot run, each is counted as not run, with the reason. Memory: the list of their names.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -10,15 +11,22 @@ use anyhow::{Context, Result};
 use xtask::toolchain::program;
 
 use super::outcome::Counts;
-use super::steps::{integration_tests, tests};
-use crate::host;
+use super::steps::{self, integration_tests};
+use crate::{coverage, host};
+
+/// The planes on which they run.
+pub(super) const PLANES: [&str; 2] = ["socket", "syscall"];
 
 /// Bits of `CapEff` in `/proc/self/status`.
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
-pub(super) fn run(filter: Option<&str>) -> Result<Counts> {
+/// Live tests that do not look at the plane: once is enough.
+const ON_ONE_PLANE: [&str; 3] = ["demo::", "privileges::", "coverage::"];
+
+/// Runs them on a plane; on the second one, only those that look at it.
+pub(super) fn run(filter: Option<&str>, plane: &str) -> Result<Counts> {
     let names: Vec<_> = integration_tests()?.into_iter().filter(|name| name.starts_with("live")).collect();
     if names.is_empty() {
         eprintln!("there are no live tests");
@@ -32,10 +40,20 @@ pub(super) fn run(filter: Option<&str>) -> Result<Counts> {
         return Ok(Counts { not_run, ..Counts::default() });
     }
     if !host::is_root() {
-        selection.extend(["--config", "target.'cfg(all())'.runner = ['sudo', '--']"]);
+        selection.extend(["--config", SUDO]);
     }
-    tests(&selection, &["--test-threads=1"], filter)
+    let mut harness = vec!["--test-threads=1"];
+    if plane != PLANES[0] {
+        harness.extend(ON_ONE_PLANE.iter().flat_map(|name| ["--skip", name]));
+    }
+    let results = coverage::folder()?;
+    let variables = [("TRACER_LIVE_PLANE", OsStr::new(plane)), ("TRACER_LIVE_RESULTS", results.as_os_str())];
+    steps::tests_with(&variables, &selection, &harness, filter)
 }
+
+/// How cargo runs a test as root; sudo would drop the variables.
+const SUDO: &str = "target.'cfg(all())'.runner = \
+                    ['sudo', '--preserve-env=TRACER_LIVE_PLANE,TRACER_LIVE_RESULTS,TRACER_LIVE_SLOW', '--']";
 
 /// Why they cannot run here.
 fn obstacle() -> Option<String> {

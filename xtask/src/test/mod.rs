@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{host, setup};
+use crate::{coverage, host, setup};
 use outcome::{Counts, Row};
 
 #[derive(clap::Args)]
@@ -24,6 +24,11 @@ pub(crate) struct Options {
     /// Install what is missing without asking
     #[arg(long)]
     yes: bool,
+}
+
+/// Whether docs/coverage.md says what the live tests have just shown.
+fn covered() -> Result<Counts> {
+    coverage::run(&coverage::Options { write: false }).map(|()| Counts::PASSED)
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -47,7 +52,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     step("unit and integration tests", &mut || steps::libraries(filter));
     step("tests of the binary", &mut || steps::binary(filter));
-    step("live tests", &mut || live::run(filter));
+    if filter.is_none() {
+        coverage::clear()?;
+    }
+    step("live tests, sockets", &mut || live::run(filter, live::PLANES[0]));
+    step("live tests, system calls", &mut || live::run(filter, live::PLANES[1]));
+    if filter.is_none() {
+        step("coverage", &mut covered);
+    }
     if filter.is_none() {
         step("kernels", &mut kernels::run);
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what a child prints is shown as it comes; only its result lines are read. Memory: one line at a time.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -67,7 +68,18 @@ pub(super) fn integration_tests() -> Result<Vec<String>> {
 
 /// Runs `cargo test` on a selection, all of it even where something fails.
 pub(super) fn tests(selection: &[&str], harness: &[&str], filter: Option<&str>) -> Result<Counts> {
+    tests_with(&[], selection, harness, filter)
+}
+
+/// As [`tests`], with variables in the environment.
+pub(super) fn tests_with(
+    variables: &[(&str, &OsStr)],
+    selection: &[&str],
+    harness: &[&str],
+    filter: Option<&str>,
+) -> Result<Counts> {
     let mut cargo = host::cargo();
+    cargo.envs(variables.iter().copied());
     cargo.args(["test", "--no-fail-fast"]).args(selection).arg("--").args(harness).args(filter);
     let mut counts = Counts::default();
     let success = shown_and_read(&mut cargo, |line| counts = counts + test_result(line).unwrap_or_default())?;
