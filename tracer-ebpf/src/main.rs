@@ -1,8 +1,8 @@
 //! The kernel programs of the tracer: thin hooks without policy.
 //!
 //! Follow one event: a hook (`input_output`, `life_cycle`, `process`) finds the socket's state (`socket` for TCP, `flow`
-//! for `datagram` and `local` sockets), moves the exchange on (`exchange`) and emits records (`emit`). `iterate` holds the programs that user space runs to look at
-//! all sockets. `kernel` reads kernel structures, `maps` holds everything shared with user space.
+//! for `datagram` and `local` sockets), moves the exchange on (`exchange`) and emits records (`emit`). `census` and `iterate` hold the programs that user space
+//! runs to look at all sockets. `kernel` reads kernel structures, `maps` holds everything shared with user space.
 //! Invariant: a program never waits, loops only a bounded number of times and never fails the traced process.
 //! Memory: bounded by `maps`.
 #![no_std]
@@ -12,6 +12,7 @@
 
 mod answer;
 mod call;
+mod census;
 mod datagram;
 mod emit;
 mod exchange;

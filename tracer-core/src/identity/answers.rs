@@ -2,7 +2,7 @@
 //! resolver's own protocol (systemd's varlink, `io.systemd.Resolve`).
 //!
 //! Invariant: nothing but whole, well-formed answers names anything; a name is the one that was asked for, whatever
-//! aliases led to the address. Memory: at most [`ADDRESSES`] addresses of one answer.
+//! aliases led to the address. Memory: at most `ADDRESSES` addresses of one answer.
 
 use serde::Deserialize;
 use simple_dns::rdata::RData;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a rule that exists can be used: it has a name and a condition, and its patterns are compiled.
 //! Memory: `limits::RULES` rules; a pattern of at most `limits::PATTERN_BYTES`, compiled within
-//! [`COMPILED_BYTES`].
+//! `COMPILED_BYTES`.
 
 use super::{Port, naming};
 use crate::limits;
