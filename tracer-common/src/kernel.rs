@@ -119,6 +119,9 @@ pub struct Settings {
     pub flow_idle: u64,
     /// Bits that say that a task runs 32-bit code.
     pub compat_bits: u64,
+    /// 1 where the programs may read the memory of processes; 0 where the kernel is locked down against it, which takes
+    /// every branch that would read it out of the programs.
+    pub reads_memory: u64,
     /// Numbers of system calls on this architecture, in the order of [`SystemCall`].
     pub system_calls: [u64; SystemCall::COUNT],
 }
@@ -152,6 +155,7 @@ impl Settings {
         quiet_after: 0,
         flow_idle: 0,
         compat_bits: 0,
+        reads_memory: 0,
         system_calls: [0; SystemCall::COUNT],
     };
 }

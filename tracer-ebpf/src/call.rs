@@ -32,9 +32,12 @@ arguments!(second: call_second, third: call_third, fifth: call_fifth, sixth: cal
 arguments!(first: call_first, fourth: call_fourth,);
 
 impl Call {
-    /// The running call; `None` in a 32-bit task.
+    /// The running call; `None` in a 32-bit task, and where the memory of processes must not be read.
     #[inline(always)]
     pub(crate) fn running() -> Option<Self> {
+        if settings().reads_memory == 0 {
+            return None;
+        }
         let task = current_task();
         // SAFETY: the running task.
         if u64::from(unsafe { load::<u32>(task, offset!(task_compat)) }) & settings().compat_bits != 0 {

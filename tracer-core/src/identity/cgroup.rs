@@ -26,10 +26,11 @@ pub struct Unit<'a> {
 
 impl Unit<'_> {
     /// Whether it is something that a person started or installed by this name. The manager of a user, a session, and
-    /// the initial process are places where any program runs.
+    /// the initial process are places where any program runs; what `systemd-run` makes has another name each time.
     #[must_use]
     pub fn names_its_program(&self) -> bool {
-        self.name.ends_with(".service") && !self.name.starts_with("user@")
+        let stem = self.name.strip_suffix(".service").filter(|stem| !stem.starts_with("user@"));
+        stem.is_some_and(|stem| !is_transient(stem))
     }
 }
 
@@ -146,6 +147,21 @@ fn container(segment: &str) -> Option<&str> {
     (id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
+/// Whether systemd-run made up the name: `run-u12` (its connection), `run-p812-i813` (its process, its inode), `run-r`
+/// and 32 random digits.
+fn is_transient(stem: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(rest) = stem.strip_prefix("run-") else { return false };
+    if let Some(random) = rest.strip_prefix('r') {
+        return random.len() >= 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+    }
+    if let Some(connection) = rest.strip_prefix('u') {
+        return is_number(connection);
+    }
+    let process = rest.strip_prefix('p').and_then(|rest| rest.split_once("-i"));
+    process.is_some_and(|(pid, inode)| is_number(pid) && is_number(inode))
+}
+
 /// A service or a scope; systemd puts `_` before a name that would be a file of the kernel.
 fn unit(segment: &str) -> Option<&str> {
     let name = segment.strip_prefix('_').unwrap_or(segment);
@@ -226,6 +242,11 @@ mod tests {
             ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "foo.service", true),
             ("/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope", false),
             ("/user.slice/user-1000.slice/user@1000.service", "user@1000.service", false),
+            ("/system.slice/run-u12.service", "run-u12.service", false),
+            ("/system.slice/run-r0123456789abcdef.service", "run-r0123456789abcdef.service", false),
+            ("/system.slice/run-p812-i813.service", "run-p812-i813.service", false),
+            ("/system.slice/run-nightly.service", "run-nightly.service", true),
+            ("/system.slice/run-report.service", "run-report.service", true),
             ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope", false),
             ("/init.scope", "init.scope", false),
         ] {

@@ -63,6 +63,20 @@ pub(crate) struct Capture {
 type FlowKeyBytes = [u8; size_of::<FlowKey>()];
 type FlowStateBytes = [u8; size_of::<tracer_common::FlowState>()];
 
+/// Where the programs must not read the memory of processes (`lockdown=confidentiality`).
+const NO_MEMORY: &str =
+    "the memory of processes cannot be read: datagrams to paths of Unix sockets and the names of peers are not seen";
+
+/// Whether the kernel has no such trace point at all.
+fn is_unknown_here(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(aya::BtfError::UnknownBtfTypeName { .. } | aya::BtfError::UnknownBtfType { .. })
+        )
+    })
+}
+
 /// What a look at all sockets reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -96,13 +110,13 @@ impl Capture {
     /// `kernel_log` the programs say what they do.
     pub(crate) fn start(choice: PlaneChoice, ring: u32, kernel_log: bool) -> Result<Self> {
         match choice {
-            PlaneChoice::Socket => Self::start_on(Plane::Socket, ring, kernel_log),
-            PlaneChoice::Syscall => Self::start_on(Plane::Syscall, ring, kernel_log),
-            PlaneChoice::Auto => Self::start_on(Plane::Socket, ring, kernel_log).or_else(|error| {
+            PlaneChoice::Socket => Self::start_on_sockets(ring, kernel_log),
+            PlaneChoice::Syscall => Self::start_on(Plane::Syscall, true, ring, kernel_log),
+            PlaneChoice::Auto => Self::start_on_sockets(ring, kernel_log).or_else(|error| {
                 if !error.is::<NoSocketPlane>() {
                     return Err(error);
                 }
-                let mut capture = Self::start_on(Plane::Syscall, ring, kernel_log)?;
+                let mut capture = Self::start_on(Plane::Syscall, true, ring, kernel_log)?;
                 let reason = format!("{error:#}");
                 capture.degraded.push(Degradation { name: FALLBACK.to_owned(), reason });
                 Ok(capture)
@@ -110,14 +124,27 @@ impl Capture {
         }
     }
 
-    fn start_on(plane: Plane, ring: u32, kernel_log: bool) -> Result<Self> {
+    /// The socket plane, without what reads the memory of processes where the kernel is locked down against that.
+    fn start_on_sockets(ring: u32, kernel_log: bool) -> Result<Self> {
+        Self::start_on(Plane::Socket, true, ring, kernel_log).or_else(|error| {
+            if !error.is::<NoSocketPlane>() || is_unknown_here(&error) {
+                return Err(error);
+            }
+            // The first failure says more, should this one fail too.
+            let Ok(mut capture) = Self::start_on(Plane::Socket, false, ring, kernel_log) else { return Err(error) };
+            capture.degraded.push(Degradation { name: NO_MEMORY.to_owned(), reason: format!("{error:#}") });
+            Ok(capture)
+        })
+    }
+
+    fn start_on(plane: Plane, reads_memory: bool, ring: u32, kernel_log: bool) -> Result<Self> {
         privilege::require()?;
         let btf = btf_rs::Btf::from_file(KERNEL_BTF).with_context(|| {
             format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
         })?;
         let offsets = offsets::resolve(&btf).context("this kernel is not one that the tracer knows")?;
         drop(btf);
-        let settings = settings(ring);
+        let settings = settings(ring, reads_memory);
         let kernel = Btf::from_sys_fs().context("read the kernel's BTF")?;
         let mut programs = EbpfLoader::new()
             .btf(Some(&kernel))

@@ -30,11 +30,16 @@ const SYSTEM_CALLS: [libc::c_long; SystemCall::COUNT] = [
     libc::SYS_pwritev2,
 ];
 
-/// The settings for a ring of `ring` bytes.
-pub(super) fn settings(ring: u32) -> [u64; WORDS] {
+/// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read.
+pub(super) fn settings(ring: u32, reads_memory: bool) -> [u64; WORDS] {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let fixed =
-        [u64::from(ring / 4), nanoseconds(QUIET_AFTER), nanoseconds(FLOW_IDLE), tracer_common::kernel::COMPAT_BITS];
+    let fixed = [
+        u64::from(ring / 4),
+        nanoseconds(QUIET_AFTER),
+        nanoseconds(FLOW_IDLE),
+        tracer_common::kernel::COMPAT_BITS,
+        u64::from(reads_memory),
+    ];
     let calls = SYSTEM_CALLS.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
     let mut all = [0; WORDS];
     all.iter_mut().zip(fixed.into_iter().chain(calls)).for_each(|(place, word)| *place = word);

@@ -16,6 +16,13 @@ use tracer_core::limits;
 const MOST_NAMES: usize = 1_024;
 /// Bytes of a runtime's file.
 const MOST_BYTES: u64 = 4 << 20;
+/// The lists of containers/storage: of containers that last; of those that go with their process (`podman run --rm`);
+/// and of all, where nothing is to outlast a restart of the host.
+const STORED: [&str; 3] = [
+    "var/lib/containers/storage/overlay-containers/containers.json",
+    "var/lib/containers/storage/overlay-containers/volatile-containers.json",
+    "run/containers/storage/overlay-containers/volatile-containers.json",
+];
 /// Entries looked at in the folder of the pods' logs: a host has some hundred pods.
 const MOST_PODS: usize = 4_096;
 
@@ -33,7 +40,7 @@ struct Docker {
     name: String,
 }
 
-/// What containers/storage (Podman, CRI-O) keeps of each container in `containers.json`.
+/// What containers/storage (Podman, CRI-O) keeps of each container in its lists.
 #[derive(Deserialize)]
 struct Stored {
     id: String,
@@ -75,9 +82,10 @@ impl Containers {
     }
 
     fn stored(&self, id: &str) -> Option<String> {
-        let file = self.root.join("var/lib/containers/storage/overlay-containers/containers.json");
-        let stored: Vec<Stored> = serde_json::from_slice(&read(&file)?).ok()?;
-        stored.into_iter().find(|container| container.id == id)?.names.into_iter().next()
+        STORED.iter().find_map(|list| {
+            let stored: Vec<Stored> = serde_json::from_slice(&read(&self.root.join(list))?).ok()?;
+            stored.into_iter().find(|container| container.id == id)?.names.into_iter().next()
+        })
     }
 
     /// The kubelet keeps the logs of a pod in `/var/log/pods/NAMESPACE_NAME_UID`; neither name can have a `_`.
@@ -148,6 +156,19 @@ mod tests {
         assert_eq!(named(&host, &format!("/docker/{ID}")), None, "known, and without a name");
         assert_eq!(named(&host, &format!("/kubepods/pod{UID}/{ID}")).as_deref(), Some("shop/web-0"));
         assert_eq!(named(&host, "/system.slice/nginx.service"), None);
+    }
+
+    #[test]
+    fn a_podman_container_that_goes_with_its_process_is_named_too() {
+        for list in [
+            "var/lib/containers/storage/overlay-containers/volatile-containers.json",
+            "run/containers/storage/overlay-containers/volatile-containers.json",
+        ] {
+            let host = Host::new("volatile");
+            host.write("var/lib/containers/storage/overlay-containers/containers.json", "[]");
+            host.write(list, &format!(r#"[{{"id":"{ID}","names":["job"]}}]"#));
+            assert_eq!(named(&host, &format!("/machine.slice/libpod-{ID}.scope")).as_deref(), Some("job"), "{list}");
+        }
     }
 
     #[test]
