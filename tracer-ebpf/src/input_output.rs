@@ -42,8 +42,10 @@ pub fn receive(context: BtfTracePointContext) -> i32 {
 /// The running thread has sent `length` bytes on `socket`, or failed to.
 #[inline(always)]
 pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
-    let transport = socket::transport(socket);
-    match transport {
+    if !socket::census_begun() {
+        return tally.filtered();
+    }
+    match socket::transport(socket) {
         Some(TransportKind::TCP) if length > 0 => {
             if let Some((state, at)) = enter(socket, tally) {
                 exchange::sent(state, socket, length as u32, at, tally);
@@ -58,7 +60,7 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
 /// The running thread has received `length` bytes on `socket`, or failed to.
 #[inline(always)]
 pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
-    if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+    if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 || !socket::census_begun() {
         return tally.filtered();
     }
     match socket::transport(socket) {

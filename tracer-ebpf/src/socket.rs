@@ -245,6 +245,14 @@ pub(crate) fn infer_role(state: &mut SocketState, socket: Object) {
     };
 }
 
+/// Whether the census has begun, which it does when every hook is attached: before that one direction would be counted
+/// without the other.
+#[inline(always)]
+pub(crate) fn census_begun() -> bool {
+    // SAFETY: points into the map value.
+    CONTROL.get_ptr(0).is_some_and(|control| unsafe { (*control).census != 0 })
+}
+
 /// Whether all listening ports are known, so that a role can be inferred.
 #[inline(always)]
 pub(crate) fn census_done() -> bool {

@@ -73,6 +73,10 @@ impl Engine {
         let is_unknown =
             |found: &&Found| matches!(found, Found::Name(ServiceName::Unknown(_) | ServiceName::UnknownSocket(_)));
         let unresolved = [&from, &to].iter().any(is_unknown);
+        if unresolved && port == Port::UNNAMED {
+            // Of a pair without a name nobody can tell who has the other end until it is used.
+            return true;
+        }
         if unresolved && !failed {
             self.gaps.unresolved += 1;
         }
