@@ -9,6 +9,7 @@ use crate::graph::{Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
 use crate::time::Moment;
+use tracer_common::SocketFlags;
 
 /// A service, or that it is not known yet.
 enum Found {
@@ -155,7 +156,10 @@ impl Engine {
         if let Some(owner) = connection.server.as_ref().and_then(|server| server.owner) {
             return Found::Process(owner);
         }
-        if !late {
+        // The census tells connections and listeners together: no other end will come later.
+        let from_census = connection.server.is_none()
+            && connection.client.as_ref().is_some_and(|client| client.flags & SocketFlags::PREEXISTING != 0);
+        if !late && !from_census {
             return Found::NotYet;
         }
         let (told_by, end) = match (&connection.server, &connection.client) {
@@ -169,6 +173,7 @@ impl Engine {
         };
         match listener {
             Some(owner) => Found::Process(owner),
+            None if !late => Found::NotYet,
             None => Found::Name(self.address(told_by, end)),
         }
     }
