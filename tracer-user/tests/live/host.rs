@@ -99,9 +99,14 @@ impl Peer {
 
     /// Waits for the peer to say `word`.
     pub(crate) fn expect(&mut self, word: &str) {
+        assert_eq!(self.line().trim(), word, "the peer said something else, or ended");
+    }
+
+    /// What it says next.
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), word, "the peer said something else, or ended");
+        line
     }
 
     /// Lets a patient peer go on, and waits until it has.
@@ -258,9 +263,19 @@ impl Graph {
 
     /// Whether `pid` is an instance of the service of that program.
     pub(crate) fn has_instance(&self, program: &str, pid: u32) -> bool {
-        let services = self.0["services"].as_array().unwrap();
-        let service = services.iter().find(|service| service["id"] == format!("program:{program}"));
-        service.is_some_and(|service| service["instances"].as_array().unwrap().iter().any(|one| one["pid"] == pid))
+        self.instances(program).iter().any(|(one, _)| *one == pid)
+    }
+
+    /// Pids and executed files of the instances of the service of that program.
+    pub(crate) fn instances(&self, program: &str) -> Vec<(u32, String)> {
+        let services = self.0["services"].as_array().unwrap().iter();
+        let service = services.filter(|service| service["id"] == format!("program:{program}"));
+        let instances = service.flat_map(|service| service["instances"].as_array().unwrap());
+        let figures = |one: &Value| {
+            let pid = u32::try_from(one["pid"].as_u64().unwrap()).unwrap();
+            (pid, one["exe"].as_str().unwrap_or_default().to_owned())
+        };
+        instances.map(figures).collect()
     }
 }
 

@@ -296,27 +296,6 @@ def taking(descriptor, count):
     os._exit(0)
 
 
-def again(port, count, *programs):
-    """Lets PROGRAMS run in turn, COUNT times each, in processes that have the same pid; tells whether most had."""
-    pid, same = 0, 0
-    for _ in range(int(count)):
-        for program in programs:
-            if pid:
-                with open("/proc/sys/kernel/ns_last_pid", "w") as last:
-                    last.write(str(pid - 1))
-            child = os.fork()
-            if child == 0:
-                os.execv(program, [program, port])
-            same += child == pid
-            pid = pid or child
-            _, status = os.waitpid(child, 0)
-            if status:
-                sys.exit("a program failed")
-    say("ready")
-    say("many" if same * 10 >= int(count) else f"only {same}")
-    sys.stdin.read()
-
-
 def many(folder, first, count):
     """Opens COUNT of each kind of socket and holds them: listeners and connections, bound and connected."""
     held = []

@@ -1,15 +1,15 @@
-//! Processes that are gone before anybody could look at them, and pids that are used again.
+//! Processes that are gone before anybody could look at them.
 //!
 //! Invariant: as in `main`. Memory: none.
 
 use crate::coverage;
-use crate::host::{Folder, Peer, Tracer, port, scale};
+use crate::host::{Folder, Tracer, port, scale};
 use crate::kinds::start;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// A program that asks once and is gone within a millisecond, under each of `names`.
-fn programs<const N: usize>(folder: &Folder, names: [&str; N]) -> [PathBuf; N] {
+pub(crate) fn programs<const N: usize>(folder: &Folder, names: [&str; N]) -> [PathBuf; N] {
     let source = folder.file("short.c");
     std::fs::write(&source, include_str!("short.c")).unwrap();
     names.map(|name| {
@@ -35,13 +35,13 @@ fn a_process_that_lives_for_a_millisecond_has_its_name_and_command_line() {
     std::fs::write(&baseline, nothing).unwrap();
     let mut tracer = Tracer::watch(&folder, &["--baseline", baseline.to_str().unwrap()]);
     for number in 0..count {
-        let status = Command::new(&program).args([port.to_string(), format!("word-{number}")]).status().unwrap();
+        let status = Command::new(&program).args([format!("word-{number}"), port.to_string()]).status().unwrap();
         assert!(status.success(), "{status}");
     }
     let is_alert = |told: &serde_json::Value| told["kind"] == "unexpected-call" && told["port"] == port;
     let alert = tracer.told_within(std::time::Duration::from_secs(2), is_alert).expect("the call is unexpected");
     let line = alert["evidence"]["client"]["command_line"].as_str().unwrap();
-    assert!(line.starts_with(&format!("{} {port} word-", program.display())), "{line}");
+    assert!(line.starts_with(&format!("{} word-", program.display())), "{line}");
     let graph = tracer.finish();
     let call = graph.only_call("short-lived", "server.py", port);
     assert_eq!((&call["connections"], &call["requests"]), (&count.into(), &count.into()), "{call:#}");
@@ -49,21 +49,25 @@ fn a_process_that_lives_for_a_millisecond_has_its_name_and_command_line() {
 }
 
 #[test]
-fn a_pid_that_another_program_uses_again_at_once_is_another_process() {
-    let (folder, port, count) = (Folder::new("pid-reuse"), port(), scale(100));
-    let [first, second] = programs(&folder, ["first", "second"]);
+fn an_interpreter_that_lives_for_a_millisecond_is_named_by_the_script_in_its_command_line() {
+    let (folder, port, count) = (Folder::new("short-script"), port(), scale(200));
+    // What it is called makes it an interpreter; the command line that names the script is gone when the process is.
+    let [interpreter] = programs(&folder, ["python3"]);
     let _server = start("server.py", &["server", &format!("127.0.0.1:{port}")]);
     let tracer = Tracer::watch(&folder, &[]);
-    let programs = [&first, &second].map(|program| program.to_str().unwrap());
-    let arguments = ["again", &port.to_string(), &count.to_string(), programs[0], programs[1]];
-    let mut forker = Peer::start_script(&[], include_str!("kinds.py"), "forker.py", &arguments);
-    // Other processes of the host may take the pid now and then.
-    forker.expect("many");
+    let mut pids = Vec::new();
+    for _ in 0..count {
+        let mut child = Command::new(&interpreter).args(["/srv/brief.py", &port.to_string()]).spawn().unwrap();
+        pids.push(child.id());
+        assert!(child.wait().unwrap().success());
+    }
     let graph = tracer.finish();
-    let calls = graph.calls(port);
-    let mut seen: Vec<(&str, u64)> =
-        calls.iter().map(|call| (call["from"].as_str().unwrap(), call["requests"].as_u64().unwrap())).collect();
-    seen.sort_unstable();
-    assert_eq!(seen, [("program:first", count), ("program:second", count)], "{calls:#?}");
-    coverage::passed("owner/pid-reuse");
+    let call = graph.only_call("brief.py", "server.py", port);
+    assert_eq!((&call["connections"], &call["requests"]), (&count.into(), &count.into()), "{call:#}");
+    let instances = graph.instances("brief.py");
+    assert!(!instances.is_empty());
+    for (pid, executed) in instances {
+        assert!(pids.contains(&pid), "{pid} is none of {pids:?}");
+        assert_eq!(std::path::Path::new(&executed), interpreter);
+    }
 }

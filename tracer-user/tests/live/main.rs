@@ -21,6 +21,7 @@ mod nat;
 mod older;
 mod owning;
 mod peer_names;
+mod pids;
 mod privileges;
 mod recall;
 mod ways_of_io;

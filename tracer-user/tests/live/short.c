@@ -1,4 +1,4 @@
-/* Connects to 127.0.0.1:PORT, asks once with 100 bytes, reads 300 and is gone: short PORT [WORD]. */
+/* Connects to 127.0.0.1:PORT, asks once with 100 bytes, reads 300 and is gone: short [WORD]... PORT. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@ int main(int count, char **words) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     int end = socket(AF_INET, SOCK_STREAM, 0), left = 300;
     if (count < 2) return 2;
-    address.sin_port = htons(atoi(words[1]));
+    address.sin_port = htons(atoi(words[count - 1]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(end, (struct sockaddr *)&address, sizeof address)) return 3;
     if (write(end, buffer, 100) != 100) return 4;
