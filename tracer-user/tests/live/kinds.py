@@ -4,11 +4,13 @@ A place is a path, `@name` for an abstract one, or `host:port`. Requests have 10
 """
 
 import ctypes
+import mmap
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 
 REQUEST = b"x" * 100
 ANSWER = b"y" * 300
@@ -104,6 +106,20 @@ def patient(place, count):
         for _ in sys.stdin:
             ask(connection, count)
             say("done")
+
+
+def steady(place, rate, noted):
+    """One connection: asks RATE times a second without end, and notes in a file how often it has, as 64 bits."""
+    with connected(place) as connection, open(noted, "w+b") as file:
+        file.truncate(8)
+        counter = ctypes.c_uint64.from_buffer(mmap.mmap(file.fileno(), 8))
+        ask(connection)
+        say("ready")
+        start = time.monotonic()
+        while True:
+            ask(connection)
+            counter.value += 1
+            time.sleep(max(0.0, start + counter.value / float(rate) - time.monotonic()))
 
 
 def receiver(place, kind):
