@@ -53,6 +53,11 @@ fn ten_thousand_connections_over_a_unix_socket() {
     coverage::passed("recall/unix");
 }
 
+/// Requests of a call that were counted but not timed.
+fn untimed(call: &Value) -> u64 {
+    call["requests"].as_u64().unwrap() - call["latency_ms"]["samples"].as_u64().unwrap_or_default()
+}
+
 #[test]
 fn a_small_ring_under_full_load_loses_details_by_number_and_no_count() {
     let folder = Folder::new("loss");
@@ -85,17 +90,19 @@ fn a_small_ring_under_full_load_loses_details_by_number_and_no_count() {
         // Each has asked once before it was let go.
         (graph.only_call("long-client.py", "long.py", long), 2, 2 * (requests + 1)),
     ];
+    let mut own = 0;
     for (call, connections, requests) in calls {
         assert_eq!((&call["connections"], &call["requests"]), (&connections.into(), &requests.into()), "{call:#}");
         let bytes = (&call["bytes_sent"], &call["bytes_received"]);
         assert_eq!(bytes, (&(requests * 100).into(), &(requests * 300).into()), "{call:#}");
+        own += untimed(call);
     }
-    // Exchanges of whatever else talks on this host are lost with them, so all calls are summed.
-    let untimed =
-        |call: &Value| call["requests"].as_u64().unwrap() - call["latency_ms"]["samples"].as_u64().unwrap_or_default();
-    let untimed: u64 = graph.0["calls"].as_array().unwrap().iter().map(untimed).sum();
     let completeness = &graph.0["completeness"];
     assert!(completeness["records_lost"].as_u64().unwrap() > 0, "{completeness:#}");
-    assert_eq!(completeness["exchanges_lost"], untimed, "{completeness:#}");
+    // On a quiet host these are equal; what else talks loses exchanges too, and sends what is never answered.
+    let all: u64 = graph.0["calls"].as_array().unwrap().iter().map(untimed).sum();
+    let lost = completeness["exchanges_lost"].as_u64().unwrap();
+    eprintln!("{lost} exchanges lost; without a time: {own} of these calls, {all} of all");
+    assert!((own..=all).contains(&lost), "{lost} is not within {own} and {all}: {completeness:#}");
     coverage::passed("loss/ring");
 }
