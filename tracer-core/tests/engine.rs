@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends by panicking")]
 
 use proptest::prelude::*;
-use tracer_common::ProcessId;
+use tracer_common::{ProcessId, Role, SocketCause, SocketRecord};
 use tracer_core::alert::AlertState;
 use tracer_core::baseline::Baseline;
 use tracer_core::engine::Config;
@@ -272,6 +272,87 @@ fn what_a_socket_did_before_it_changed_hands_stays_with_the_process_that_did_it(
     let graph = run.graph();
     let requests: Vec<(&str, u64)> = graph.calls.iter().map(|call| (call.from.as_str(), call.requests)).collect();
     assert_eq!(requests, [("program:client", 1), ("program:other", 2)]);
+}
+
+/// A process listens on the port of the server.
+fn listen(run: &mut Run, process: ProcessId) {
+    let ends = sim::tuple(([127, 0, 0, 1], 80).into(), ([0, 0, 0, 0], 0).into());
+    let socket = sim::socket(SocketCause::OWNER, run.now);
+    let listener = SocketRecord { cookie: 7, owner: process, role: Role::LISTENER, tuple: ends, ..socket };
+    run.give(vec![sim::input(&listener)]);
+}
+
+/// What the looks at all sockets tell of a server's end that nobody has used.
+fn look(run: &mut Run, connection: &Connection) {
+    let mut out = Vec::new();
+    connection.client.snapshot(run.now, &mut out);
+    connection.server.snapshot(run.now, &mut out);
+    run.give(out);
+}
+
+#[test]
+fn a_connection_that_nobody_has_used_is_shown_under_who_listens_and_counted_for_who_serves_it() {
+    let mut run = Run::new(Some(learned()));
+    let worker = sim::process(30);
+    listen(&mut run, server());
+    let mut connection = run.open(client(), worker);
+    let mut out = Vec::new();
+    connection.client.send(100, run.now, &mut out);
+    run.give(out);
+    for _ in 0..6 {
+        look(&mut run, &connection);
+        run.pass(Span::from_seconds(1));
+        let shown = run.only_call();
+        assert_eq!((shown.to.as_str(), shown.open_connections, shown.in_flight), ("program:server", 1, 1));
+        assert_eq!((shown.connections, shown.requests), (0, 0));
+    }
+    let mut out = Vec::new();
+    connection.server.receive(100, run.now, &mut out);
+    connection.server.send(300, run.now, &mut out);
+    connection.client.receive(300, run.now, &mut out);
+    run.give(out);
+    run.close(connection);
+    run.pass(Span::from_seconds(2));
+    let call = run.only_call();
+    assert_eq!((call.to.as_str(), call.connections, call.requests), ("program:other", 1, 1));
+    assert_eq!(call.latency_ms.unwrap().samples, 1);
+    let told = run.outputs.iter().filter(|output| matches!(output, Output::NewCall(_))).count();
+    assert_eq!((told, run.alerts("unexpected-call").len()), (1, 1));
+}
+
+#[test]
+fn a_connection_that_nobody_serves_is_a_call_to_who_listens_once_it_is_left() {
+    let mut run = Run::new(None);
+    listen(&mut run, server());
+    // Accepted by nobody; and one whose client gives up while its end stays in the queue of the listener.
+    for _ in 0..2 {
+        let mut connection = run.open(client(), server());
+        let mut out = Vec::new();
+        connection.client.send(100, run.now, &mut out);
+        connection.client.close(run.now.after(Span::from_seconds(1)), &mut out);
+        run.give(out);
+        let mut out = Vec::new();
+        connection.server.snapshot(run.now, &mut out);
+        run.give(out);
+    }
+    run.pass(Span::from_seconds(4));
+    let call = run.only_call();
+    assert_eq!((call.to.as_str(), call.connections, call.requests), ("program:server", 2, 2));
+    let told = run.outputs.iter().filter(|output| matches!(output, Output::NewCall(_))).count();
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn a_connection_that_nobody_has_used_at_the_end_of_the_run_is_a_call_to_who_listens() {
+    let mut run = Run::new(None);
+    listen(&mut run, server());
+    let connection = run.open(client(), server());
+    run.pass(Span::from_seconds(2));
+    look(&mut run, &connection);
+    run.give(vec![Input::End]);
+    run.pass(Span::from_millis(100));
+    let call = run.only_call();
+    assert_eq!((call.to.as_str(), call.connections, call.open_connections), ("program:server", 1, 1));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use crate::exchange::{Connection, ConnectionId, End, Episode, Side, connection, connections::GRACE};
-use crate::graph::{Open, ServiceId, ServiceName};
+use crate::graph::{CallId, Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
 use crate::time::Moment;
@@ -26,6 +26,10 @@ impl Engine {
             self.connections.attend(id);
             return;
         }
+        if self.presumes(id) {
+            return;
+        }
+        self.stop_presuming(id, out);
         self.count(id);
         let now = self.moments.now;
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -58,6 +62,7 @@ impl Engine {
             return false;
         }
         let failed = !telling.was_established();
+        let presumed = !failed && self.may_be_served(connection);
         let transport = telling.transport;
         let port = match (&connection.client, &connection.server) {
             (Some(End { path: Some(path), .. }), _) | (_, Some(End { path: Some(path), .. })) => path.clone(),
@@ -89,25 +94,62 @@ impl Engine {
             // A pair of sockets inside one service: its own affair, and nobody's call.
             return true;
         }
-        let (call, new) = self.graph.call((from, to), transport, port, opened);
+        let call = self.graph.call((from, to), transport, port, opened);
         if let Some(node) = self.graph.get_mut(call) {
             node.client = client.or(node.client);
             node.server = server.or(node.server);
         }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.call = Some(call);
+            connection.presumed = presumed;
             let counted = if connection.client.is_some() { Side::Client } else { Side::Server };
             connection.counted.get_or_insert(counted);
         }
-        self.count(id);
-        if new {
-            let mut open = Open::default();
-            if let Some((_, end)) = self.connections.get(id).and_then(Connection::telling) {
-                open.add(opened, end);
-            }
-            self.new_call(call, open, out);
+        if presumed {
+            self.stand(call);
+        } else {
+            self.count(id);
+            self.tell_call(id, call, out);
         }
         true
+    }
+
+    /// Whether a connection still waits for somebody to serve it; looks again where time alone decides.
+    fn presumes(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(id).filter(|connection| connection.presumed) else { return false };
+        let presumes = self.may_be_served(connection);
+        let left = connection.telling().is_some_and(|(_, end)| end.closing.is_some());
+        if presumes && (left || connection.server.is_none()) {
+            self.connections.attend(id);
+        }
+        presumes
+    }
+
+    fn may_be_served(&self, connection: &Connection) -> bool {
+        let local = connection.client.as_ref().is_some_and(|client| self.is_local(&client.remote));
+        !self.ending && connection.may_be_served(local, self.moments.now)
+    }
+
+    /// Nobody else will serve the connection: it is a call to who listens.
+    pub(super) fn stop_presuming(&mut self, id: ConnectionId, out: &mut Vec<Output>) {
+        let Some(connection) = self.connections.get_mut(id).filter(|connection| connection.presumed) else { return };
+        connection.presumed = false;
+        let call = connection.call;
+        self.count(id);
+        if let Some(call) = call {
+            self.tell_call(id, call, out);
+        }
+    }
+
+    /// Tells a call that is new, as its first connection shows it.
+    fn tell_call(&mut self, id: ConnectionId, call: CallId, out: &mut Vec<Output>) {
+        let mut open = Open::default();
+        if let Some(connection) = self.connections.get(id)
+            && let Some((_, end)) = connection.telling()
+        {
+            open.add(connection.opened, end);
+        }
+        self.new_call(call, open, out);
     }
 
     /// Adds what a connection did under earlier owners to their calls; an end that had no owner yet is the present one.
@@ -124,7 +166,7 @@ impl Engine {
         for Episode { client, server, grown, held } in episodes {
             let from = client.map_or(present.0, |key| self.service(Found::Process(key)));
             let to = server.map_or(present.1, |key| self.service(Found::Process(key)));
-            let (call, new) = self.graph.call((from, to), transport, port.clone(), opened);
+            let call = self.graph.call((from, to), transport, port.clone(), opened);
             if let Some(node) = self.graph.get_mut(call) {
                 node.client = client.or(node.client);
                 node.server = server.or(node.server);
@@ -134,9 +176,7 @@ impl Engine {
                     node.record_all(&held);
                 }
             }
-            if new {
-                self.new_call(call, Open::default(), out);
-            }
+            self.new_call(call, Open::default(), out);
         }
     }
 
@@ -218,7 +258,7 @@ impl Engine {
     /// Adds to its call what a connection grew by since it was counted last.
     pub(super) fn count(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (Some(call), Some(counted)) = (connection.call, connection.counted) else { return };
+        let (Some(call), Some(counted)) = (connection.counts_for(), connection.counted) else { return };
         let Some(call) = self.graph.get_mut(call) else { return };
         if let Some(held) = connection.held.take() {
             call.record_all(&held);
@@ -240,7 +280,7 @@ impl Engine {
     /// Tells the exchanges that wait for their other end from their one side.
     pub(super) fn tell_unpaired(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(call) = connection.call.and_then(|call| self.graph.get_mut(call)) else { return };
+        let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };
         connection.pairing.flush().for_each(|sample| call.record(&sample));
     }
 
@@ -254,7 +294,7 @@ impl Engine {
     pub(super) fn conclude(&mut self, id: ConnectionId) {
         self.count(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(call) = connection.call.and_then(|call| self.graph.get_mut(call)) else { return };
+        let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };
         let Some((side, end)) = connection.telling() else { return };
         let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
         let errors = connection::errors(side, end, &closing, call.has_answers());

@@ -146,6 +146,7 @@ impl Engine {
         }
         if self.ending {
             for id in self.connections.ids() {
+                self.stop_presuming(id, out);
                 self.tell_unpaired(id);
             }
         }

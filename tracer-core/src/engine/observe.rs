@@ -31,7 +31,7 @@ impl Engine {
             let local = Endpoint::local(&record.tuple);
             self.local_addresses.insert((local.netns, local.address));
         }
-        let Some(id) = self.connection_of(record, path, side) else { return };
+        let Some(id) = self.connection_of(record, path, side, out) else { return };
         let id = self.follow(id, side, record, owner);
         self.count(id);
     }
@@ -55,13 +55,20 @@ impl Engine {
     }
 
     /// The connection that a socket belongs to, made if it is new.
-    fn connection_of(&mut self, record: &SocketRecord, path: Option<Port>, side: Side) -> Option<ConnectionId> {
+    fn connection_of(
+        &mut self,
+        record: &SocketRecord,
+        path: Option<Port>,
+        side: Side,
+        out: &mut Vec<Output>,
+    ) -> Option<ConnectionId> {
         if let Some((id, known)) = self.connections.find(record.cookie) {
             let connects_again = record.cause == SocketCause::CONNECTING
                 && self.connections.get(id).and_then(|held| held.end(known)).is_some_and(|end| end.closing.is_some());
             if known == side && !connects_again {
                 return Some(id);
             }
+            self.stop_presuming(id, out);
             self.conclude(id);
             self.tell_unpaired(id);
             self.forget(id);
@@ -107,7 +114,7 @@ impl Engine {
     /// Another process owns the end: its call is another one from now on.
     fn own(&mut self, id: ConnectionId, side: Side, owner: Option<ProcessKey>) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if connection.call.is_none() && connection.end(side).is_some_and(|end| end.owner.is_some()) {
+        if connection.counts_for().is_none() && connection.end(side).is_some_and(|end| end.owner.is_some()) {
             connection.end_episode();
         }
         if let Some(end) = connection.end_mut(side) {
@@ -115,6 +122,7 @@ impl Engine {
         }
         if connection.call.take().is_some() {
             connection.counted_open = false;
+            connection.presumed = false;
         }
         self.connections.attend(id);
     }
@@ -135,7 +143,7 @@ impl Engine {
     pub(super) fn exchange(&mut self, record: &ExchangeRecord) {
         let Some((id, side)) = self.connections.find(record.cookie) else { return };
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let both = connection.end(side.other()).is_some() || connection.call.is_none();
+        let both = connection.end(side.other()).is_some() || connection.counts_for().is_none();
         let Some(end) = connection.end_mut(side) else { return };
         end.hear(Moment(record.header.at));
         end.advance(&record.totals);
@@ -160,7 +168,7 @@ impl Engine {
             };
             let sample = if both { connection.pairing.add(half) } else { Some(pairing::alone(half)) };
             if let Some(sample) = sample {
-                match connection.call.and_then(|call| self.graph.get_mut(call)) {
+                match connection.counts_for().and_then(|call| self.graph.get_mut(call)) {
                     Some(call) => call.record(&sample),
                     None => connection.held.get_or_insert_default().record(&sample),
                 }

@@ -66,8 +66,12 @@ impl Engine {
         }
     }
 
-    /// A call was seen for the first time.
+    /// Tells a call, if it was not told before.
     pub(super) fn new_call(&mut self, id: CallId, open: Open, out: &mut Vec<Output>) {
+        let Some(call) = self.graph.get_mut(id) else { return };
+        if std::mem::replace(&mut call.told, true) {
+            return;
+        }
         // The call is told first, then what is wrong with it.
         let mut alerts = Vec::new();
         self.judge_now(id, &mut alerts);

@@ -47,11 +47,16 @@ impl Engine {
         }
     }
 
-    /// Says whether a call is expected, and judges what cannot wait for the end of the window.
-    pub(super) fn judge_now(&mut self, id: CallId, out: &mut Vec<Output>) {
+    /// Says whether a call is expected.
+    pub(super) fn stand(&mut self, id: CallId) {
         let Some((key, ends)) = self.key(id) else { return };
         let Some(call) = self.graph.get_mut(id) else { return };
         call.state = Standing::of(self.config.baseline.as_ref(), &key, ends).state();
+    }
+
+    /// Says whether a call is expected, and judges what cannot wait for the end of the window.
+    pub(super) fn judge_now(&mut self, id: CallId, out: &mut Vec<Output>) {
+        self.stand(id);
         let window = Window::default();
         self.judge(id, &Seen { window: &window, open: Open::default(), complete: false, loss: false }, false, out);
     }

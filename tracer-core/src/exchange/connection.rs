@@ -4,6 +4,7 @@
 //! twice. Memory: fixed for each connection, but for the exchanges that wait for their other end.
 
 use super::Pairing;
+use super::connections::GRACE;
 use super::joining::Key;
 use crate::graph::metrics::{Delta, Latencies};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
@@ -32,6 +33,9 @@ const ECONNREFUSED: u32 = 111;
 const ETIMEDOUT: u32 = 110;
 /// Nobody gives up waiting for an answer earlier than this.
 const PATIENCE: Span = Span::from_millis(100);
+
+/// By then, several looks at all sockets have passed.
+const UNUSED_FOUND: Span = Span::from_seconds(4);
 
 /// How an end of a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,8 +206,11 @@ pub struct Connection {
     pub opened: Moment,
     /// Until then the other end may still show up.
     pub deadline: Moment,
-    /// The call it counts for, once both services are known.
+    /// The call it is shown under, once both services are known.
     pub call: Option<CallId>,
+    /// Nobody has used the server's end yet, so the service is presumed to be who listens. Nothing is counted until
+    /// somebody does or the connection is over.
+    pub presumed: bool,
     /// The end that is counted.
     pub counted: Option<Side>,
     /// Whether this connection has been counted as one, and its end has been judged.
@@ -239,6 +246,28 @@ impl Connection {
         [first, first.other()].into_iter().find_map(|side| Some((side, self.end(side)?)))
     }
 
+    /// The call it counts for.
+    #[must_use]
+    pub fn counts_for(&self) -> Option<CallId> {
+        self.call.filter(|_| !self.presumed)
+    }
+
+    /// Whether somebody may yet turn out to serve it: the server's end is on this host, nobody has used it, and no
+    /// side has left for long. `local` says that the server's address is one of this host's.
+    #[must_use]
+    pub fn may_be_served(&self, local: bool, now: Moment) -> bool {
+        let unused = match (&self.server, &self.client) {
+            (Some(server), _) => server.owner.is_none() && server.closing.is_none(),
+            // Looks at all sockets find an end that nobody has used. The census, which tells older ones, is one.
+            (None, Some(client)) => {
+                local && client.flags & SocketFlags::PREEXISTING == 0 && now < self.opened.after(UNUSED_FOUND)
+            }
+            (None, None) => false,
+        };
+        let left = self.telling().is_some_and(|(_, end)| end.closing.is_some() && now >= end.heard.after(GRACE));
+        unused && !left
+    }
+
     /// Another process is about to own an end, and the call is not known: keeps what was done under the present ones.
     pub fn end_episode(&mut self) {
         let side = if self.client.is_some() { Side::Client } else { Side::Server };
@@ -259,7 +288,7 @@ impl Connection {
     /// Exchanges that were counted and whose times will not come any more: as the client had them, if it is known.
     #[must_use]
     pub fn without_times(&self) -> u64 {
-        let end = self.client.as_ref().or(self.server.as_ref()).filter(|_| self.call.is_some());
+        let end = self.client.as_ref().or(self.server.as_ref()).filter(|_| self.counts_for().is_some());
         end.map_or(0, |end| end.totals.responses.saturating_sub(end.timed + u64::from(end.untold)))
     }
 

@@ -87,6 +87,7 @@ impl Connections {
                 opened: at,
                 deadline: at.after(GRACE),
                 call: None,
+                presumed: false,
                 counted: None,
                 counted_open: false,
                 judged: false,

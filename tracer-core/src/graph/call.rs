@@ -21,6 +21,8 @@ pub struct CallNode {
     pub transport: Transport,
     pub state: CallState,
     pub first_seen: Moment,
+    /// Whether it has been told as a new call.
+    pub told: bool,
     pub totals: Totals,
     pub connections: u64,
     pub failed_connections: u64,
@@ -43,6 +45,7 @@ impl CallNode {
             transport,
             state: CallState::Unjudged,
             first_seen: at,
+            told: false,
             totals: Totals { requests: 0, responses: 0, bytes_sent: 0, bytes_received: 0 },
             connections: 0,
             failed_connections: 0,
@@ -95,6 +98,12 @@ impl CallNode {
         }
         self.closed.push_back(std::mem::take(&mut self.current));
         self.closed.back().unwrap_or(&self.current)
+    }
+
+    /// Whether nothing was ever counted: its connections turned out to be calls of others.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.connections == 0 && self.failed_connections == 0 && self.totals.requests == 0
     }
 
     /// Whether a request of this call was ever answered.

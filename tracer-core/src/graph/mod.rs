@@ -62,30 +62,30 @@ impl CallGraph {
         }
     }
 
-    /// The call between two services on a port; `true` says that it is new.
+    /// The call between two services on a port, made if it is new.
     pub fn call(
         &mut self,
         (from, to): (ServiceId, ServiceId),
         transport: Transport,
         port: Port,
         at: Moment,
-    ) -> (CallId, bool) {
+    ) -> CallId {
         let mut key = (from, to, transport, port);
         if let Some(id) = self.calls.get(&key) {
-            return (*id, false);
+            return *id;
         }
         if self.calls.len() >= limits::CALLS {
             self.folded += 1;
             let other = self.service(ServiceName::Other);
             key = (other, other, Transport::Tcp, Port::Number(0));
             if let Some(id) = self.calls.get(&key) {
-                return (*id, false);
+                return *id;
             }
         }
         let (from, to, transport, ref port) = key;
         let id = self.graph.add_edge(from, to, CallNode::new(port.clone(), transport, at));
         self.calls.insert(key, id);
-        (id, true)
+        id
     }
 
     #[must_use]

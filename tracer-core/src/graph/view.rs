@@ -20,6 +20,10 @@ pub struct Open {
 }
 
 impl Open {
+    fn is_empty(&self) -> bool {
+        self.connections == 0 && self.in_flight == 0
+    }
+
     /// Adds the telling end of a connection that was opened at `opened`; a closed one adds nothing.
     pub fn add(&mut self, opened: Moment, end: &End) {
         if end.closing.is_some() {
@@ -78,10 +82,14 @@ impl CallGraph {
         let mut calls: Vec<Call> = Vec::with_capacity(self.graph.edge_count());
         for id in self.graph.edge_indices() {
             let (Some((from, to)), Some(call)) = (self.ends(id), self.get(id)) else { continue };
+            let open = open.get(&id).copied().unwrap_or_default();
+            if call.is_empty() && open.is_empty() {
+                continue;
+            }
             for node in [from, to] {
                 used.entry(node.name.id()).or_insert(node);
             }
-            calls.push(call_view(from, to, call, moments, open.get(&id).copied().unwrap_or_default()));
+            calls.push(call_view(from, to, call, moments, open));
         }
         calls.sort_by(|a, b| (&a.from, &a.to, &a.port, &a.transport).cmp(&(&b.from, &b.to, &b.port, &b.transport)));
         GraphSnapshot {
