@@ -63,13 +63,7 @@ impl CallGraph {
     }
 
     /// The call between two services on a port, made if it is new.
-    pub fn call(
-        &mut self,
-        (from, to): (ServiceId, ServiceId),
-        transport: Transport,
-        port: Port,
-        at: Moment,
-    ) -> CallId {
+    pub fn call(&mut self, (from, to): (ServiceId, ServiceId), transport: Transport, port: Port, at: Moment) -> CallId {
         let mut key = (from, to, transport, port);
         if let Some(id) = self.calls.get(&key) {
             return *id;
