@@ -167,6 +167,26 @@ fn what_the_ring_lost_is_made_up_for_by_the_next_snapshot_and_called_lost() {
 }
 
 #[test]
+fn a_client_whose_port_is_told_only_at_its_end_keeps_what_was_measured_before() {
+    let mut run = Run::new(None);
+    let ends = sim::tuple(([127, 0, 0, 1], 40_001).into(), ([127, 0, 0, 1], 80).into());
+    let mut out = Vec::new();
+    let mut connection = Connection::open(10, client(), server(), ends, run.now, &mut out);
+    // The record that tells the port is lost.
+    out.truncate(1);
+    for _ in 0..3 {
+        run.now = connection.exchange(100, 300, TIMING, run.now, &mut out);
+    }
+    connection.close(run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_millis(1_500));
+    let call = run.only_call();
+    assert_eq!((call.connections, call.requests), (1, 3));
+    let samples = [call.latency_ms, call.server_latency_ms, call.wait_ms].map(|found| found.unwrap().samples);
+    assert_eq!((samples, run.graph().completeness.exchanges_lost), ([3, 3, 3], 0));
+}
+
+#[test]
 fn a_connection_whose_end_was_lost_is_closed_when_two_looks_do_not_find_it_and_that_is_said() {
     let mut run = Run::new(None);
     let mut connection = run.open(client(), server());

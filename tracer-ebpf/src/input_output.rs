@@ -84,7 +84,13 @@ fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)
     let at = now();
     let (state, _) = socket::find_or_create(socket, at, tally)?;
     tally.tracked();
-    if state.role == Role::UNKNOWN && socket::census_done() {
+    if state.role == Role::UNKNOWN {
+        if !socket::census_done() {
+            // Bytes without a direction would be counted without their request: what it does is counted from the moment
+            // on from which its role is known.
+            socket::skip(state, socket);
+            return None;
+        }
         socket::infer_role(state, socket);
     }
     state.active_at = at;

@@ -127,16 +127,21 @@ pub(crate) fn begin(state: &mut SocketState, socket: Object, at: u64) {
     state.cookie = new_cookie(socket);
     state.opened_at = at;
     state.active_at = at;
+    skip(state, socket);
+    locate(&mut state.tuple, socket);
+}
+
+/// What the socket has done up to now is not counted.
+#[inline(always)]
+pub(crate) fn skip(state: &mut SocketState, socket: Object) {
     state.sent_sequence = write_sequence(socket);
     state.received_sequence = copied_sequence(socket);
-    locate(&mut state.tuple, socket);
 }
 
 /// The connection begins now: notes the sequence numbers that both ends begin with.
 #[inline(always)]
 pub(crate) fn begin_sequences(state: &mut SocketState, socket: Object) {
-    state.sent_sequence = write_sequence(socket);
-    state.received_sequence = copied_sequence(socket);
+    skip(state, socket);
     state.first_sent = state.sent_sequence;
     state.first_received = state.received_sequence;
 }

@@ -285,6 +285,22 @@ impl Connection {
         self.episodes.push(Episode { client, server, grown, held: self.held.take() });
     }
 
+    /// Takes over what was measured while one of its ends seemed to be a connection of its own.
+    pub fn take_over(&mut self, alone: Self) {
+        let mut held = alone.held;
+        for half in alone.pairing.into_waiting() {
+            if let Some(sample) = self.pairing.add(half) {
+                held.get_or_insert_default().record(&sample);
+            }
+        }
+        match (&mut self.held, held) {
+            (Some(own), Some(held)) => own.merge(&held),
+            (own, Some(held)) => *own = Some(held),
+            (_, None) => {}
+        }
+        self.episodes.extend(alone.episodes);
+    }
+
     /// Exchanges that were counted and whose times will not come any more: as the client had them, if it is known.
     #[must_use]
     pub fn without_times(&self) -> u64 {

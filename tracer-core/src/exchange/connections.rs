@@ -120,14 +120,18 @@ impl Connections {
             self.register(id, side);
             return id;
         }
-        let taken = self.slab.get_mut(id).and_then(|connection| match side {
-            Side::Client => connection.client.take(),
-            Side::Server => connection.server.take(),
-        });
+        let Some(mut alone) = self.slab.try_remove(id) else { return id };
+        let taken = match side {
+            Side::Client => alone.client.take(),
+            Side::Server => alone.server.take(),
+        };
         let Some(end) = taken else { return id };
         self.forget(id, &end);
-        self.remove(id);
-        self.add(end, side, at).unwrap_or(id)
+        let Some(joined) = self.add(end, side, at) else { return id };
+        if let Some(connection) = self.slab.get_mut(joined) {
+            connection.take_over(alone);
+        }
+        joined
     }
 
     /// Lets the other end find this one by everything that is known of it.

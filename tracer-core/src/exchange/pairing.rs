@@ -53,6 +53,11 @@ impl Pairing {
         if self.waiting.len() > limits::UNPAIRED_EXCHANGES { self.waiting.pop_front().map(alone) } else { None }
     }
 
+    /// The views that wait.
+    pub(super) fn into_waiting(self) -> impl Iterator<Item = Half> {
+        self.waiting.into_iter()
+    }
+
     /// Tells what waits, from its one side.
     pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
         self.waiting.drain(..).map(alone)

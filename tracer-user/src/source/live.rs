@@ -118,8 +118,9 @@ impl Live {
             (false, false) => Look::Changed,
         };
         self.capture.snapshot(look, |record: &[u8]| each(Delivery::Record(record)))?;
-        each(Delivery::Input(Input::Loss(loss)));
         let records = self.drain(each);
+        // Read after the records: what is lost is never told later than what it is missing from.
+        each(Delivery::Input(Input::Loss(self.capture.loss()?)));
         if whole {
             each(Delivery::Input(Input::Looked { began }));
         }

@@ -63,7 +63,10 @@ fn the_doctor_tries_every_hook_here() {
     let output = Command::new(binary()).arg("doctor").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}");
-    for hook in ["sock_send_length", "sock_recv_length", "inet_sock_set_state", "tcp_destroy_sock"] {
+    // A kernel without the trace points on sockets is told to be one, and has its system calls traced.
+    let degraded = said.lines().any(|line| line.starts_with("warn  plane") && line.contains("system calls"));
+    let on_each_call: &[&str] = if degraded { &["sys_exit"] } else { &["sock_send_length", "sock_recv_length"] };
+    for hook in on_each_call.iter().chain(&["inet_sock_set_state", "tcp_destroy_sock"]) {
         assert!(said.lines().any(|line| line.starts_with("ok") && line.contains(hook)), "{said}");
     }
 }
