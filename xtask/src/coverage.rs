@@ -41,14 +41,14 @@ pub(crate) struct Results {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let results = Results::read(&folder()?)?;
     let page = host::workspace().join(PAGE);
+    let here = Column::both_of(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default());
     if options.write {
         let kept = fs::read_to_string(&page).map(|text| Results::of_page(&text)).unwrap_or_default();
-        fs::write(&page, results.over(kept).page()).with_context(|| format!("write {}", page.display()))?;
+        fs::write(&page, results.over(kept, &here).page()).with_context(|| format!("write {}", page.display()))?;
         eprintln!("written: {PAGE}");
         return Ok(());
     }
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let complaints = results.complaints(&fs::read_to_string(&page).unwrap_or_default(), &Column::both_of(&release));
+    let complaints = results.complaints(&fs::read_to_string(&page).unwrap_or_default(), &here);
     if complaints.is_empty() {
         return Ok(());
     }
@@ -105,10 +105,17 @@ impl Results {
         Ok(results)
     }
 
-    /// These results, and for columns that they do not have, those of a page.
-    fn over(mut self, page: Self) -> Self {
-        for (column, outcomes) in page.outcomes {
-            self.outcomes.entry(column).or_insert(outcomes);
+    /// These results, and what a page says of the other kernels beyond them: those show what they are asked to, so what
+    /// was not asked this time stays as it was.
+    fn over(mut self, page: Self, here: &[Column]) -> Self {
+        for (column, told) in page.outcomes {
+            let fresh = here.contains(&column) && self.outcomes.contains_key(&column);
+            let outcomes = self.outcomes.entry(column).or_default();
+            for (case, outcome) in told {
+                if !fresh && self.cases.iter().any(|(known, _)| *known == case) {
+                    outcomes.entry(case).or_insert(outcome);
+                }
+            }
         }
         self
     }
@@ -317,6 +324,18 @@ mod tests {
     fn results_of_one_kernel_leave_the_columns_of_others_on_the_page() {
         let mut newer = results();
         newer.outcomes.pop_first();
-        assert_eq!(newer.over(results()), results());
+        assert_eq!(newer.over(results(), &[]), results());
+    }
+
+    #[test]
+    fn a_case_that_was_not_asked_again_stays_on_other_kernels_and_goes_on_this_one() {
+        let here: Vec<Column> = results().outcomes.keys().take(1).cloned().collect();
+        let mut page = results();
+        for outcomes in page.outcomes.values_mut() {
+            outcomes.insert("io/b".to_owned(), "pass".to_owned());
+            outcomes.insert("io/gone".to_owned(), "pass".to_owned());
+        }
+        let told = |of: &Results| of.outcomes.values().map(BTreeMap::len).collect::<Vec<_>>();
+        assert_eq!(told(&results().over(page, &here)), [1, 2]);
     }
 }
