@@ -60,10 +60,9 @@ pub(super) struct Kernel {
     pub(super) machine: Machine,
     /// The plane that the tracer chooses here, and on which the live tests run unless every plane is asked for.
     pub(super) plane: Plane,
-    /// Whether `cargo xtask test` runs it; the others need `--all` or `--kernel`.
-    pub(super) always: bool,
-    /// Whether the faults are tried on it, too.
-    pub(super) faults: bool,
+    /// Whether `cargo xtask test` runs it, and `--all` every live test on every plane and every fault. The others need
+    /// `--all` or `--kernel`, and run what `cargo xtask test` runs.
+    pub(super) thorough: bool,
 }
 
 pub(super) const KERNELS: &[Kernel] = &[
@@ -73,8 +72,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "syscall",
         flavour: Flavour::Generic,
         machine: Machine::X86,
-        always: true,
-        faults: true,
+        thorough: true,
     },
     Kernel {
         name: "6.1-rt",
@@ -82,8 +80,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "syscall",
         flavour: Flavour::Realtime,
         machine: Machine::X86,
-        always: false,
-        faults: false,
+        thorough: false,
     },
     Kernel {
         name: "6.12-generic",
@@ -91,8 +88,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "socket",
         flavour: Flavour::Generic,
         machine: Machine::X86,
-        always: true,
-        faults: true,
+        thorough: true,
     },
     Kernel {
         name: "6.12-rt",
@@ -100,8 +96,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "socket",
         flavour: Flavour::Realtime,
         machine: Machine::X86,
-        always: false,
-        faults: false,
+        thorough: false,
     },
     Kernel {
         name: "6.1-arm64",
@@ -109,8 +104,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "syscall",
         flavour: Flavour::Generic,
         machine: Machine::Arm,
-        always: false,
-        faults: false,
+        thorough: false,
     },
     Kernel {
         name: "6.12-arm64",
@@ -118,8 +112,7 @@ pub(super) const KERNELS: &[Kernel] = &[
         plane: "socket",
         flavour: Flavour::Generic,
         machine: Machine::Arm,
-        always: false,
-        faults: false,
+        thorough: false,
     },
 ];
 

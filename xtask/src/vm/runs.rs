@@ -14,7 +14,18 @@ pub(super) const SCRIPT: &str = include_str!("../../vm/run.sh");
 const FIRST_PORT: usize = 20_100;
 
 /// The live tests that say whether capture works on a kernel, as prefixes of their names.
-pub(super) const CAPTURE_TESTS: &[&str] = &["accounting::", "counting::", "failures::", "namespaces::", "older::"];
+pub(super) const CAPTURE_TESTS: &[&str] = &[
+    "accounting::",
+    "counting::",
+    "failures::",
+    "kinds::",
+    "namespaces::",
+    "nat::",
+    "older::",
+    "owning::",
+    "peer_names::",
+    "ways_of_io::",
+];
 
 /// The live tests that no guest runs: the demo's servers and their load want a real machine, and the sweep over every
 /// refused system call starts the tracer more often than a guest has time for.

@@ -26,11 +26,9 @@ use crate::host;
 /// What is to be run.
 pub(super) struct Work {
     pub(super) kernels: Vec<Kernel>,
-    /// Whether live tests run on every plane, and not only on the one that the tracer chooses.
-    pub(super) every_plane: bool,
-    /// Whether faults are tried, on the kernels that have them tried.
-    pub(super) faults: bool,
-    /// Which live tests are run; none: all that a guest can run.
+    /// Whether, on the kernels that are for it, every live test runs on every plane, and every fault is tried.
+    pub(super) thorough: bool,
+    /// Which live tests are run elsewhere, on the plane that the tracer chooses.
     pub(super) filters: Vec<String>,
     /// How long a guest may take.
     pub(super) limit: Duration,
@@ -135,11 +133,13 @@ impl Station {
             broken: Vec::new(),
             planes: Vec::new(),
         };
-        let planes = if work.every_plane { PLANES.to_vec() } else { vec![kernel.plane] };
-        for session in runs::sessions(&planes, work.faults && kernel.faults) {
+        let thorough = work.thorough && kernel.thorough;
+        let planes = if thorough { PLANES.to_vec() } else { vec![kernel.plane] };
+        let filters = if thorough { &[] } else { work.filters.as_slice() };
+        for session in runs::sessions(&planes, thorough) {
             let out = fresh(directory.join("out").join(kernel.name).join(session.folder()))?;
             let script = out.join("run.sh");
-            fs::write(&script, session.script(&binaries, &work.filters))
+            fs::write(&script, session.script(&binaries, filters))
                 .with_context(|| format!("writing {}", script.display()))?;
             eprintln!("{}: booting {} {}", kernel.name, image.release, session.command_line);
             let boot =
