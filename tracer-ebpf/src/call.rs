@@ -4,7 +4,7 @@
 //! read with a helper that cannot fault. Memory: the stack.
 
 use crate::kernel::{Object, current_task, load, offset};
-use crate::maps::settings;
+use crate::maps::setting;
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_task_pt_regs};
 use core::mem::MaybeUninit;
 use tracer_common::SystemCall;
@@ -35,12 +35,12 @@ impl Call {
     /// The running call; `None` in a 32-bit task, and where the memory of processes must not be read.
     #[inline(always)]
     pub(crate) fn running() -> Option<Self> {
-        if settings().reads_memory == 0 {
+        if setting!(reads_memory) == 0 {
             return None;
         }
         let task = current_task();
         // SAFETY: the running task.
-        if u64::from(unsafe { load::<u32>(task, offset!(task_compat)) }) & settings().compat_bits != 0 {
+        if u64::from(unsafe { load::<u32>(task, offset!(task_compat)) }) & setting!(compat_bits) != 0 {
             return None;
         }
         // SAFETY: the running task.
@@ -57,7 +57,7 @@ impl Call {
     /// Whether it is the call with this index in [`SystemCall`].
     #[inline(always)]
     pub(crate) fn is(self, index: usize) -> bool {
-        self.number == settings().system_calls[index]
+        self.number == setting!(system_calls[index])
     }
 
     /// Where the call puts what it receives: pointer and room; zeros when it is not known.

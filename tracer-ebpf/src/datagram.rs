@@ -103,14 +103,14 @@ pub(crate) fn note_user(socket: Object, name: u64) {
 }
 
 /// The running thread has sent a datagram, or failed to.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, true, tally) else { return };
     exchange::message_sent(&mut flow.socket, length as u32, at, tally);
 }
 
 /// The running thread has received a datagram, or failed to.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn received(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, false, tally) else { return };
     answer::pass_on(&flow.socket, length, at, tally);

@@ -5,7 +5,7 @@
 //! Memory: the ring, and what `maps` says of the records kept aside.
 
 use crate::kernel::{self, Object, follow, load, offset};
-use crate::maps::{self, CONTROL, COUNTERS, RECORDS, SPILLED, settings};
+use crate::maps::{self, CONTROL, COUNTERS, RECORDS, SPILLED, setting};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit,
@@ -81,14 +81,13 @@ pub(crate) fn submit<T>(place: *mut T, tally: Tally) {
 fn wake_flags() -> u64 {
     let no = u64::from(BPF_RB_NO_WAKEUP);
     let Some(control) = CONTROL.get_ptr_mut(0) else { return no };
+    let fill_mark = setting!(fill_mark);
     // SAFETY: points into the map value; a lost race costs one more wake-up.
     unsafe {
         let reader = core::ptr::read_volatile(&raw const (*control).reader);
         let wake = match reader {
             Reader::ASLEEP => true,
-            Reader::ON_TIMER => {
-                bpf_ringbuf_query(maps::handle(&RECORDS), u64::from(BPF_RB_AVAIL_DATA)) >= settings().fill_mark
-            }
+            Reader::ON_TIMER => bpf_ringbuf_query(maps::handle(&RECORDS), u64::from(BPF_RB_AVAIL_DATA)) >= fill_mark,
             _ => false,
         };
         if !wake {

@@ -5,7 +5,7 @@
 //! Memory: inside the socket's state.
 
 use crate::emit::{self, Tally};
-use crate::kernel::{Object, copied_sequence, current_task, follow, load, offset, tcp, write_sequence};
+use crate::kernel::{Object, current_task, follow, load, offset, sequences, tcp};
 use crate::maps::{self, SERVING, Serving};
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
@@ -17,7 +17,8 @@ const TCP_CLOSE_WAIT: u8 = 8;
 /// `length` bytes were sent on a TCP socket.
 #[inline(always)]
 pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
-    let sequence = write_sequence(socket);
+    let now = sequences(socket);
+    let sequence = now.written;
     let start = sequence.wrapping_sub(length);
     // A look that found a long send under way has accounted for what had left by then.
     let accounted = state.sent_sequence.wrapping_sub(start);
@@ -26,7 +27,7 @@ pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64
         length -= accounted;
     }
     // What this side received before, past the hooks, comes first.
-    catch_up_received(state, socket, at, tally);
+    catch_up_received(state, socket, now.copied, at, tally);
     add(&mut state.totals.bytes_sent, u64::from(length));
     state.sent_sequence = sequence;
     let ahead = state.flags & SocketFlags::SEND_AHEAD != 0;
@@ -44,7 +45,8 @@ pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64
 /// `length` bytes were received on a TCP socket.
 #[inline(always)]
 pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
-    let sequence = copied_sequence(socket);
+    let now = sequences(socket);
+    let sequence = now.copied;
     let start = sequence.wrapping_sub(length);
     let known = state.received_sequence;
     state.received_sequence = sequence;
@@ -60,7 +62,7 @@ pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at:
         }
     }
     add(&mut state.totals.bytes_received, u64::from(length));
-    if state.flags & SocketFlags::SEND_AHEAD == 0 && send_under_way(state, socket) {
+    if state.flags & SocketFlags::SEND_AHEAD == 0 && send_under_way(state, socket, now.written) {
         take_turn_of_send(state, at, tally);
     }
     match state.role {
@@ -74,19 +76,20 @@ pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at:
 /// system calls, everything that `io_uring` does.
 #[inline(always)]
 pub(crate) fn catch_up(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
+    let now = sequences(socket);
     let client = state.role == Role::CLIENT;
     if client {
-        catch_up_sent(state, socket, at, tally);
+        catch_up_sent(state, socket, now.written, at, tally);
     }
-    catch_up_received(state, socket, at, tally);
+    catch_up_received(state, socket, now.copied, at, tally);
     if !client {
-        catch_up_sent(state, socket, at, tally);
+        catch_up_sent(state, socket, now.written, at, tally);
     }
 }
 
 #[inline(always)]
-fn catch_up_sent(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
-    let (sequence, known) = (write_sequence(socket), state.sent_sequence);
+fn catch_up_sent(state: &mut SocketState, socket: Object, sequence: u32, at: u64, tally: Tally) {
+    let known = state.sent_sequence;
     let unseen = sequence.wrapping_sub(known);
     if state.flags & SocketFlags::ESTABLISHED == 0 || !is_gap(unseen) || is_layered(socket) {
         return;
@@ -109,8 +112,8 @@ fn catch_up_sent(state: &mut SocketState, socket: Object, at: u64, tally: Tally)
 }
 
 #[inline(always)]
-fn catch_up_received(state: &mut SocketState, socket: Object, at: u64, tally: Tally) {
-    let (sequence, known) = (copied_sequence(socket), state.received_sequence);
+fn catch_up_received(state: &mut SocketState, socket: Object, sequence: u32, at: u64, tally: Tally) {
+    let known = state.received_sequence;
     let unseen = sequence.wrapping_sub(known);
     if is_gap(unseen) && !is_layered(socket) {
         state.received_sequence = sequence;
@@ -133,8 +136,9 @@ fn is_layered(socket: Object) -> bool {
     tcp.is_null() || !unsafe { follow(tcp, offset!(tcp_ulp)) }.is_null()
 }
 
-/// `length` bytes, from sequence number `start`, were received some time before now.
-#[inline(always)]
+/// `length` bytes, from sequence number `start`, were received some time before now. Rare, so out of the way of what is done
+/// for each input and output.
+#[inline(never)]
 fn received_unseen(state: &mut SocketState, start: u32, length: u32, at: u64, tally: Tally) {
     add(&mut state.totals.bytes_received, u64::from(length));
     let waiting = state.phase == Phase::REQUEST;
@@ -180,15 +184,17 @@ fn numbered_request(state: &mut SocketState, length: u32, at: u64, tally: Tally)
 
 /// Whether bytes have left by a send whose hook has not run yet: another thread is still inside the system call.
 #[inline(always)]
-fn send_under_way(state: &SocketState, socket: Object) -> bool {
+fn send_under_way(state: &SocketState, socket: Object, written: u32) -> bool {
     // SAFETY: `socket` comes from a hook.
     let tcp_state = unsafe { load::<u8>(socket, offset!(sock_state)) };
     // Closing the sending side moves the sequence number too, but leaves these two states first.
-    (tcp_state == TCP_ESTABLISHED || tcp_state == TCP_CLOSE_WAIT) && write_sequence(socket) != state.sent_sequence
+    // Not ahead: a send that ended since `written` was read.
+    let ahead = written.wrapping_sub(state.sent_sequence) as i32 > 0;
+    ahead && (tcp_state == TCP_ESTABLISHED || tcp_state == TCP_CLOSE_WAIT)
 }
 
 /// Does the turn of a send that is under way where its answer, or the next request, has already arrived.
-#[inline(always)]
+#[inline(never)]
 fn take_turn_of_send(state: &mut SocketState, at: u64, tally: Tally) {
     match state.role {
         Role::CLIENT if state.phase != Phase::REQUEST => {

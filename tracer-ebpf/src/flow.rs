@@ -8,7 +8,7 @@
 //! Memory: as `maps` says.
 
 use crate::emit::{self, Tally};
-use crate::kernel::{self, Object};
+use crate::kernel::{self, Object, current_task};
 #[cfg(not(feature = "system-calls"))]
 use crate::maps::MARKS;
 use crate::maps::{self, CONTROL, FLOWS, LIVING};
@@ -94,8 +94,8 @@ pub(crate) fn look() -> u32 {
 #[inline(always)]
 pub(crate) fn own(key: &FlowKey, flow: &mut FlowState, at: u64, tally: Tally) {
     flow.socket.active_at = at;
-    if let Some(task) = socket::own(&mut flow.socket) {
-        emit::flow(key, flow, SocketCause::OWNER, Some(task), at, tally);
+    if socket::own(&mut flow.socket) {
+        emit::flow(key, flow, SocketCause::OWNER, Some(current_task()), at, tally);
     }
 }
 

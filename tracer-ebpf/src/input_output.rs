@@ -7,7 +7,7 @@
 #[cfg(not(feature = "system-calls"))]
 use crate::emit::tally;
 use crate::emit::{self, Tally, now};
-use crate::kernel::Object;
+use crate::kernel::{Object, current_task};
 use crate::{datagram, exchange, local, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
@@ -94,8 +94,14 @@ fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)
         socket::infer_role(state, socket);
     }
     state.active_at = at;
-    if let Some(task) = socket::own(state) {
-        emit::socket(socket, state, SocketCause::OWNER, Some(task), at, tally);
+    if socket::own(state) {
+        report_owner(socket, state, at, tally);
     }
     Some((state, at))
+}
+
+/// Reports that the running process owns the socket now. Rare, so out of the way of what is done for each input and output.
+#[inline(never)]
+fn report_owner(socket: Object, state: &mut SocketState, at: u64, tally: Tally) {
+    emit::socket(socket, state, SocketCause::OWNER, Some(current_task()), at, tally);
 }

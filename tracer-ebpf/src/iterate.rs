@@ -8,7 +8,7 @@ use crate::kernel::Object;
 #[cfg(feature = "system-calls")]
 use crate::kernel::{follow, offset};
 use crate::life_cycle::digest;
-use crate::maps::{CONTROL, LIVING, SCRATCH, settings};
+use crate::maps::{CONTROL, LIVING, SCRATCH, setting};
 use crate::{exchange, flow};
 use aya_ebpf::helpers::generated::bpf_seq_write;
 #[cfg(feature = "system-calls")]
@@ -172,7 +172,7 @@ pub fn flows(context: *const MapElement<FlowKey, FlowState>) -> i32 {
     let seen = LIVING.get_ptr(&key.cookie);
     // SAFETY: points into the map value.
     let gone = seen.is_none_or(|seen| flow::look().wrapping_sub(unsafe { seen.read() }) >= LOOKS_UNTIL_GONE);
-    let idle = flow.socket.transport == TransportKind::UDP && silent >= settings().flow_idle;
+    let idle = flow.socket.transport == TransportKind::UDP && silent >= setting!(flow_idle);
     let over = gone || idle;
     let state = &mut flow.socket;
     if state.phase == Phase::RESPONSE && (over || silent >= quiet_after()) {
@@ -219,7 +219,7 @@ fn is_told_anyway(state: &SocketState) -> bool {
 /// After which silence an exchange whose response has begun is finished.
 #[inline(always)]
 fn quiet_after() -> u64 {
-    if asked() == Census::FINISH { 0 } else { settings().quiet_after }
+    if asked() == Census::FINISH { 0 } else { setting!(quiet_after) }
 }
 
 /// What user space wants of the iterators.

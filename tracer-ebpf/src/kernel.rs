@@ -133,26 +133,24 @@ pub(crate) fn tcp(socket: Object) -> Object {
     socket
 }
 
-/// The send sequence number after the last byte queued (`tcp_sock.write_seq`); 0 for what is not a TCP socket.
-#[inline(always)]
-pub(crate) fn write_sequence(socket: Object) -> u32 {
-    let tcp = tcp(socket);
-    if tcp.is_null() {
-        return 0;
-    }
-    // SAFETY: a `tcp_sock`.
-    unsafe { load(tcp, offset!(tcp_write_seq)) }
+/// Where the two directions of a TCP socket stand.
+#[derive(Clone, Copy)]
+pub(crate) struct Sequences {
+    /// After the last byte queued (`tcp_sock.write_seq`).
+    pub(crate) written: u32,
+    /// After the last byte read by the owner (`tcp_sock.copied_seq`).
+    pub(crate) copied: u32,
 }
 
-/// The receive sequence number after the last byte read by the owner (`tcp_sock.copied_seq`); 0 when not TCP.
+/// The sequence numbers of a socket; zeros for what is not TCP.
 #[inline(always)]
-pub(crate) fn copied_sequence(socket: Object) -> u32 {
+pub(crate) fn sequences(socket: Object) -> Sequences {
     let tcp = tcp(socket);
     if tcp.is_null() {
-        return 0;
+        return Sequences { written: 0, copied: 0 };
     }
     // SAFETY: a `tcp_sock`.
-    unsafe { load(tcp, offset!(tcp_copied_seq)) }
+    unsafe { Sequences { written: load(tcp, offset!(tcp_write_seq)), copied: load(tcp, offset!(tcp_copied_seq)) } }
 }
 
 /// The identity of the process that `task` belongs to.

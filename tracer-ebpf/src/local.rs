@@ -21,7 +21,7 @@ const SOCK_DEAD: u64 = 1;
 const WORDS: usize = PATH_LENGTH / 8;
 
 /// The running thread has sent `length` bytes, or failed to.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
     if length <= 0 {
         return tally.filtered();
@@ -69,7 +69,7 @@ pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
 }
 
 /// The running thread has received `length` bytes, or failed to.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn received(socket: Object, transport: u8, length: i32, tally: Tally) {
     if length < 0 {
         return tally.filtered();

@@ -96,14 +96,16 @@ pub(crate) static SERVING: TaskStorage<Serving> = TaskStorage::new();
 
 /// Written by user space before the programs are loaded; constant for the verifier.
 #[unsafe(no_mangle)]
-static SETTINGS: Settings = Settings::UNSET;
+pub(crate) static SETTINGS: Settings = Settings::UNSET;
 
-/// The settings.
-#[inline(always)]
-pub(crate) fn settings() -> Settings {
-    // SAFETY: reads the program's own read-only data; volatile because user space writes it before the load.
-    unsafe { core::ptr::read_volatile(&raw const SETTINGS) }
+/// The named one of the [`SETTINGS`].
+macro_rules! setting {
+    ($($place:tt)+) => {
+        // SAFETY: reads the program's own read-only data; volatile because user space writes it before the load.
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::SETTINGS.$($place)+) }
+    };
 }
+pub(crate) use setting;
 
 /// The other end of a datagram on the socket with this cookie.
 #[repr(C)]

@@ -4,7 +4,7 @@
 //! Memory: one `SocketState` for each tracked socket, freed with it.
 
 use crate::emit::Tally;
-use crate::kernel::{Object, copied_sequence, current_task, follow, load, offset, process_id, tcp, write_sequence};
+use crate::kernel::{Object, current_task, follow, load, offset, process_id, sequences, tcp};
 use crate::maps::{self, CONTROL, LISTENERS, SOCKETS};
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 #[cfg(not(feature = "system-calls"))]
@@ -108,15 +108,21 @@ fn new_cookie(socket: Object) -> u64 {
 /// The state of a socket, made now if it has none; `true` says that it is new.
 #[inline(always)]
 pub(crate) fn find_or_create(socket: Object, at: u64, tally: Tally) -> Option<(&'static mut SocketState, bool)> {
-    if let Some(state) = find(socket) {
-        return Some((state, false));
+    match find(socket) {
+        Some(state) => Some((state, false)),
+        None => Some((create(socket, at, tally)?, true)),
     }
+}
+
+/// Makes the state of a socket. Rare, so out of the way of what is done for each input and output.
+#[inline(never)]
+fn create(socket: Object, at: u64, tally: Tally) -> Option<&'static mut SocketState> {
     let Some(state) = get(socket, u64::from(BPF_SK_STORAGE_GET_F_CREATE)) else {
         tally.map_full();
         return None;
     };
     begin(state, socket, at);
-    Some((state, true))
+    Some(state)
 }
 
 /// Starts the life of a state: everything zero but identity and endpoints.
@@ -134,8 +140,9 @@ pub(crate) fn begin(state: &mut SocketState, socket: Object, at: u64) {
 /// What the socket has done up to now is not counted.
 #[inline(always)]
 pub(crate) fn skip(state: &mut SocketState, socket: Object) {
-    state.sent_sequence = write_sequence(socket);
-    state.received_sequence = copied_sequence(socket);
+    let sequences = sequences(socket);
+    state.sent_sequence = sequences.written;
+    state.received_sequence = sequences.copied;
 }
 
 /// The connection begins now: notes the sequence numbers that both ends begin with.
@@ -234,7 +241,7 @@ unsafe fn address(place: &mut [u8; 16], socket: Object, offset: usize) {
 }
 
 /// The role of a connection that is older than its state: whoever has the listening port is the server.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn infer_role(state: &mut SocketState, socket: Object) {
     recover_sequences(state, socket);
     let tuple = &state.tuple;
@@ -296,18 +303,18 @@ pub(crate) fn note_listener(tuple: &Tuple, begins: bool, tally: Tally) {
     }
 }
 
-/// Makes the running process the owner; gives its task when it was another one, which is to be reported.
+/// Makes the running process the owner; `true` when it was another one, which is to be reported.
 /// Only to be called where the hook runs in the thread that does the input or output.
 #[inline(always)]
-pub(crate) fn own(state: &mut SocketState) -> Option<Object> {
+pub(crate) fn own(state: &mut SocketState) -> bool {
     let task = current_task();
     // SAFETY: the running task.
     let owner = unsafe { process_id(task) };
     // SAFETY: as above.
     state.owner_thread = unsafe { load(task, offset!(task_pid)) };
     if state.owner.pid == owner.pid && state.owner.started == owner.started && state.owner.exec == owner.exec {
-        return None;
+        return false;
     }
     state.owner = owner;
-    Some(task)
+    true
 }

@@ -76,7 +76,13 @@ fn command(toolchain: &Toolchain, workspace: &Path, directory: &Path, architectu
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker)
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            ["-Cdebuginfo=2", "-Clink-arg=--btf", &format!("--cfg=bpf_target_arch=\"{architecture}\"")].join("\u{1f}"),
+            [
+                "-Cdebuginfo=2",
+                "-Clink-arg=--btf",
+                "-Clink-arg=--disable-expand-memcpy-in-order",
+                &format!("--cfg=bpf_target_arch=\"{architecture}\""),
+            ]
+            .join("\u{1f}"),
         )
         // A wrapper from the user's own configuration would otherwise still apply.
         .env("RUSTC_WRAPPER", "")
