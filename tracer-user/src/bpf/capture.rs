@@ -53,8 +53,6 @@ pub(crate) struct Capture {
     flow_states: HashMap<MapData, FlowKeyBytes, FlowStateBytes>,
     living_sockets: HashMap<MapData, u64, u32>,
     spill: Spill,
-    /// Records kept aside when it was looked last.
-    spilled: u64,
     /// What does not work, by name.
     pub(crate) degraded: Vec<Degradation>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -173,7 +171,6 @@ impl Capture {
             flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
             living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
             spill: Spill::new(take(&mut programs, "SPILLED")?, take(&mut programs, "SPILLED_EXECS")?)?,
-            spilled: 0,
             programs,
             ready: rustix::event::epoll::create(epoll::CreateFlags::CLOEXEC)?,
             plane,
@@ -290,8 +287,8 @@ impl Capture {
 
     /// Takes the records that found the ring full and were kept aside, if there are new ones.
     fn take_spilled(&mut self) -> Vec<Vec<u8>> {
-        let spilled = self.counters().unwrap_or_default().iter().map(|[.., spilled, _, _]| *spilled).sum();
-        if std::mem::replace(&mut self.spilled, spilled) == spilled { Vec::new() } else { self.spill.take() }
+        let kept_aside = self.counters().unwrap_or_default().iter().map(|[.., spilled, _, _]| *spilled).sum();
+        self.spill.take(kept_aside)
     }
 
     /// Hands every waiting record to `each`, oldest first; returns how many there were.
