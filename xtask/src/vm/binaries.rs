@@ -29,6 +29,7 @@ const ROOT_PACKAGES: &[&str] = &[
     "iproute2",
     "libcap2-bin",
     "mount",
+    "nftables",
     "procps",
     "python3",
     "sed",
@@ -104,9 +105,10 @@ pub(super) fn root(directory: &Path, apt: &Apt, machine: Machine) -> Result<Root
     }
     let root = directory.join("root").join(machine.debian());
     // Written when everything else is there.
-    let stamp = root.join("complete");
-    if !stamp.is_file() {
-        eprintln!("fetching a root for {} guests: {}", machine.debian(), ROOT_PACKAGES.join(" "));
+    let stamp = root.join("packages");
+    let packages = ROOT_PACKAGES.join(" ");
+    if fs::read_to_string(&stamp).ok().as_ref() != Some(&packages) {
+        eprintln!("fetching a root for {} guests: {packages}", machine.debian());
         if root.exists() {
             fs::remove_dir_all(&root).with_context(|| format!("removing {}", root.display()))?;
         }
@@ -116,7 +118,7 @@ pub(super) fn root(directory: &Path, apt: &Apt, machine: Machine) -> Result<Root
         if !shell.exists() {
             symlink("dash", &shell).with_context(|| format!("creating {}", shell.display()))?;
         }
-        fs::write(&stamp, "").with_context(|| format!("writing {}", stamp.display()))?;
+        fs::write(&stamp, &packages).with_context(|| format!("writing {}", stamp.display()))?;
     }
     Ok(Root { directory: root, bound: vec![host::workspace(), host::target_directory()] })
 }

@@ -1,11 +1,12 @@
 //! `docs/kernels.md`: what the tracer gives on each kernel and under each condition, written from what ran.
 //!
 //! Invariant: the same findings give the same bytes; nothing is in it that no run said, and no time of day or duration.
-//! Memory: the text.
+//! A kernel that was not run keeps what the page said of it. Memory: the text.
 
 use std::fmt::Write as _;
 
 use super::findings::{Found, Seen, Tried};
+use super::kernels::KERNELS;
 use super::outcome::Outcome;
 use super::runs::{NOT_IN_GUESTS, Plane};
 
@@ -20,30 +21,49 @@ A *probe* asks `tracer doctor`, then watches one client that makes ten connectio
 condition `nothing missing` is probed on every plane; the others on the one that the tracer chooses.
 ";
 
-/// The page.
-pub(super) fn page(outcomes: &[Outcome]) -> String {
+/// The page: what came of the kernels that ran, and what the `previous` page says of the others. The error is the name
+/// of a kernel of which neither says anything.
+pub(super) fn page(outcomes: &[Outcome], previous: &str) -> Result<String, &'static str> {
     let mut text = OPENING.to_owned();
     text.push_str("\n| kernel | Debian's version | machine | nothing missing | live tests |\n|---|---|---|---|---|\n");
-    for outcome in outcomes {
-        let plain = outcome.probes.first().map_or("not run".to_owned(), |(_, found)| verdict(found));
-        let live = if outcome.live.is_empty() {
-            "not run".to_owned()
+    let mut sections = String::new();
+    for kernel in KERNELS {
+        if let Some(outcome) = outcomes.iter().find(|outcome| outcome.kernel.name == kernel.name) {
+            row(&mut text, outcome);
+            section(&mut sections, outcome);
         } else {
-            let each = outcome.live.iter().map(|live| {
-                let plane = plane(live.plane);
-                format!("{plane}: {} passed, {} failed", live.passed.len(), live.failed.len())
-            });
-            each.collect::<Vec<_>>().join("<br>")
-        };
-        let kernel = &outcome.kernel;
-        line(&mut text, &[kernel.name, &outcome.version, kernel.machine.rust(), &plain, &live]);
+            let (row, section) = kept(previous, kernel.name).ok_or(kernel.name)?;
+            let _ = writeln!(text, "{row}");
+            sections.push_str(section);
+        }
     }
     let left_out = NOT_IN_GUESTS.join("`, `");
     let _ = write!(text, "\nNo guest runs the live tests `{left_out}…`: they take a real machine.\n");
-    for outcome in outcomes {
-        section(&mut text, outcome);
-    }
-    text
+    text.push_str(&sections);
+    Ok(text)
+}
+
+/// The row and the section of a kernel on a page.
+fn kept<'a>(page: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let row = page.lines().find(|line| line.starts_with(&format!("| {name} |")))?;
+    let section = &page[page.find(&format!("\n## {name}\n"))?..];
+    let end = section[1..].find("\n## ").map_or(section.len(), |end| end + 1);
+    Some((row, &section[..end]))
+}
+
+fn row(text: &mut String, outcome: &Outcome) {
+    let plain = outcome.probes.first().map_or("not run".to_owned(), |(_, found)| verdict(found));
+    let live = if outcome.live.is_empty() {
+        "not run".to_owned()
+    } else {
+        let each = outcome.live.iter().map(|live| {
+            let plane = plane(live.plane);
+            format!("{plane}: {} passed, {} failed", live.passed.len(), live.failed.len())
+        });
+        each.collect::<Vec<_>>().join("<br>")
+    };
+    let kernel = &outcome.kernel;
+    line(text, &[kernel.name, &outcome.version, kernel.machine.rust(), &plain, &live]);
 }
 
 fn section(text: &mut String, outcome: &Outcome) {
@@ -51,7 +71,9 @@ fn section(text: &mut String, outcome: &Outcome) {
     let _ = write!(text, "\n## {}\n\n`{}`, {}.\n\n", kernel.name, outcome.release, kernel.machine.rust());
     text.push_str("| condition | plane | `tracer watch` | the known call | what the tracer says |\n");
     text.push_str("|---|---|---|---|---|\n");
-    for (probe, found) in &outcome.probes {
+    let always = outcome.probes.first().map_or(Vec::new(), |(_, found)| says(found));
+    for (number, (probe, found)) in outcome.probes.iter().enumerate() {
+        let always = if number == 0 { &[][..] } else { &always };
         let known = match found {
             Found::Tried(Tried { watch: Some(0), seen, .. }) => match seen {
                 Seen::Whole => "seen".to_owned(),
@@ -60,7 +82,10 @@ fn section(text: &mut String, outcome: &Outcome) {
             },
             _ => "".to_owned(),
         };
-        line(text, &[probe.condition.title, plane(probe.plane), &verdict(found), &known, &says(found)]);
+        line(
+            text,
+            &[probe.condition.title, plane(probe.plane), &verdict(found), &known, &besides(&says(found), always)],
+        );
     }
     for live in outcome.live.iter().filter(|live| !live.failed.is_empty()) {
         let _ = write!(text, "\nLive tests that failed ({}): `{}`.\n", plane(live.plane), live.failed.join("`, `"));
@@ -85,14 +110,22 @@ fn verdict(found: &Found) -> String {
 }
 
 /// A refusal as it is said; of a tracer that runs, every degradation and every line of the doctor's about one.
-fn says(found: &Found) -> String {
-    let Found::Tried(tried) = found else { return String::new() };
+fn says(found: &Found) -> Vec<String> {
+    let Found::Tried(tried) = found else { return Vec::new() };
     let mut said: Vec<String> = tried.said.iter().map(|said| code(said)).collect();
     if tried.watch == Some(0) {
         said.extend(tried.degraded.iter().map(|name| format!("degraded: {name}")));
         said.extend(tried.diagnosis.iter().map(|line| format!("doctor: {}", code(line))));
     }
-    said.join("<br>")
+    said
+}
+
+/// What is said, without what is said where nothing is missing.
+fn besides(said: &[String], always: &[String]) -> String {
+    let (known, new): (Vec<_>, Vec<_>) = said.iter().partition(|line| always.contains(line));
+    let known = (!known.is_empty()).then_some("as where nothing is missing");
+    let lines = known.into_iter().chain(new.into_iter().map(String::as_str));
+    lines.collect::<Vec<_>>().join("<br>")
 }
 
 /// Text as it is, which may itself hold the mark that surrounds it.
@@ -111,8 +144,14 @@ mod tests {
     use super::*;
     use crate::vm::conditions::{FAULTS, PLAIN};
     use crate::vm::findings::Live;
-    use crate::vm::kernels::KERNELS;
     use crate::vm::runs::Probe;
+
+    /// A page with one kernel that ran, and every other one as an older page has it.
+    fn page_of(outcome: Outcome) -> String {
+        let older = KERNELS.iter().map(|kernel| Outcome { kernel: *kernel, ..self::outcome() });
+        let older = page(&older.collect::<Vec<_>>(), "").unwrap();
+        page(&[outcome], &older).unwrap()
+    }
 
     fn outcome() -> Outcome {
         let ran = Tried { doctor: Some(0), watch: Some(0), seen: Seen::Whole, ..Tried::default() };
@@ -139,7 +178,7 @@ mod tests {
 
     #[test]
     fn each_probe_is_a_row_with_what_was_said_and_a_bar_in_it_does_not_end_the_cell() {
-        let page = page(&[outcome()]);
+        let page = page_of(outcome());
         let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.contains(&"| 6.1-generic | 6.1.1-1 | x86_64 | runs | socket: 1 passed, 1 failed |"), "{page}");
         assert!(rows.contains(&"| nothing missing | chosen | runs | seen |  |"), "{page}");
@@ -159,8 +198,33 @@ mod tests {
             (Probe { condition: FAULTS[0], plane: "" }, Found::Tried(tried)),
         ];
         outcome.live.clear();
-        let page = page(&[outcome]);
+        let page = page_of(outcome);
         assert!(page.contains("| not run | not run |"), "{page}");
         assert!(page.contains("| runs | in part: half | degraded: hook x is not attached |"), "{page}");
+    }
+
+    #[test]
+    fn a_kernel_that_was_not_run_stays_on_the_page_and_one_that_nothing_is_known_of_is_named() {
+        let every: Vec<_> = KERNELS.iter().map(|kernel| Outcome { kernel: *kernel, ..outcome() }).collect();
+        let older = page(&every, "").unwrap();
+        assert_eq!(page(&[], &older).unwrap(), older);
+        assert_eq!(page(&every[1..], &older).unwrap(), older);
+        assert_eq!(page(&every[1..], "").unwrap_err(), "6.1-generic");
+    }
+
+    #[test]
+    fn what_is_said_where_nothing_is_missing_is_said_once() {
+        let degraded = |names: &[&str]| {
+            let degraded = names.iter().map(|name| (*name).to_owned()).collect();
+            Found::Tried(Tried { watch: Some(0), degraded, seen: Seen::Whole, ..Tried::default() })
+        };
+        let mut outcome = outcome();
+        outcome.probes = vec![
+            (Probe { condition: PLAIN, plane: "" }, degraded(&["a"])),
+            (Probe { condition: FAULTS[0], plane: "" }, degraded(&["a", "b"])),
+        ];
+        let page = page_of(outcome);
+        assert!(page.contains("| nothing missing | chosen | runs | seen | degraded: a |"), "{page}");
+        assert!(page.contains("| seen | as where nothing is missing<br>degraded: b |"), "{page}");
     }
 }
