@@ -35,10 +35,14 @@ offsets! {
     sock_type: "sock"."sk_type",
     sock_shutdown: "sock"."sk_shutdown",
     sock_flags: "sock"."__sk_common.skc_flags",
+    sock_pacing: "sock"."sk_pacing_status",
     sock_locks: "sock"."sk_userlocks",
     net_inum: "net"."ns.inum",
     tcp_write_seq: "tcp_sock"."write_seq",
     tcp_copied_seq: "tcp_sock"."copied_seq",
+    tcp_snd_nxt: "tcp_sock"."snd_nxt",
+    tcp_refreshed: "tcp_sock"."tcp_clock_cache",
+    tcp_departed: "tcp_sock"."tcp_wstamp_ns",
     tcp_rcv_nxt: "tcp_sock"."rcv_nxt",
     tcp_snd_una: "tcp_sock"."snd_una",
     tcp_bytes_acked: "tcp_sock"."bytes_acked",
@@ -179,7 +183,8 @@ abi! {
         pub census: u32,
         /// Counts the looks at all sockets: a socket that two looks have not found is gone.
         pub look: u32,
-        pub padding: u32,
+        /// What the programs tell of each exchange: one of the [`Detail`] values.
+        pub detail: u32,
     }
 }
 
@@ -211,4 +216,17 @@ impl Census {
     pub const DONE_REPORT_ALL: u32 = 4;
     /// The last look: as above, and every exchange whose response has begun is told as finished.
     pub const FINISH: u32 = 5;
+}
+
+/// Values of [`Control::detail`]: each tells more than the one before. Counts are the same with all of them.
+#[derive(Debug)]
+pub struct Detail;
+
+impl Detail {
+    /// Counts of connections, requests and bytes: no times.
+    pub const COUNTS: u32 = 0;
+    /// Every latency; the exchanges of busy sockets by a histogram of the kernel's and samples.
+    pub const LATENCIES: u32 = 1;
+    /// Every exchange by itself.
+    pub const EXCHANGES: u32 = 2;
 }

@@ -10,11 +10,13 @@ mod layout;
 
 pub mod counters;
 pub mod kernel;
+pub mod latency;
 pub mod record;
 pub mod socket;
 
 pub use counters::{Counters, Site, SiteCounters};
-pub use kernel::{Census, Control, ListenerKey, Offsets, Reader, Settings, SystemCall};
+pub use kernel::{Census, Control, Detail, ListenerKey, Offsets, Reader, Settings, SystemCall};
+pub use latency::LatencySlot;
 pub use record::{
     ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord,
 };

@@ -86,7 +86,9 @@ abi! {
         pub described: u8,
         /// One of the `TransportKind` values.
         pub transport: u8,
-        pub reserved: [u8; 4],
+        /// As in `SocketState`.
+        pub slot: u16,
+        pub reserved: [u8; 2],
         /// As in `SocketState`.
         pub first_sent: u32,
         pub first_received: u32,

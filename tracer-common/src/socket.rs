@@ -83,6 +83,8 @@ impl Exchange {
     };
     /// The response was seen before the program that counts the request had run, so the request's time is unknown.
     pub const UNTIMED: u32 = 1;
+    /// Its latency is counted in the socket's slot; the record is one of the few that are told all the same.
+    pub const COUNTED: u32 = 1 << 1;
 }
 
 /// Which end of a connection a socket is.
@@ -173,7 +175,7 @@ pub const PATH_LENGTH: usize = 112;
 abi! {
     /// The state of a socket, or of a part of it, that has no hook at its end: UDP and Unix sockets. It is kept until the
     /// socket is found to be gone.
-    pub struct FlowState: 368 {
+    pub struct FlowState: 384 {
         pub socket: SocketState,
         /// Used bytes of `path`.
         pub path_length: u16,
@@ -185,7 +187,7 @@ abi! {
 
 abi! {
     /// The value in socket storage.
-    pub struct SocketState: 248 {
+    pub struct SocketState: 264 {
         /// The kernel's socket cookie; for a flow of UDP datagrams a number of its own, with [`FLOW_MARK`] set.
         pub cookie: u64,
         /// The cookie of the socket at the other end, where the kernel joins the two (Unix sockets); 0 elsewhere.
@@ -213,10 +215,15 @@ abi! {
         pub flags: u16,
         /// One of the [`TransportKind`] values.
         pub transport: u8,
-        pub padding: [u8; 3],
+        pub padding: [u8; 1],
+        /// The number of the slot in which its latencies are counted, from 1; 0 while each exchange is told by itself.
+        pub slot: u16,
         /// Digest of what the last snapshot reported, so that an unchanged socket is not reported again.
         pub reported: u64,
         /// When the last byte of either direction was seen, or the first side closed.
         pub active_at: u64,
+        /// Since when its pace is taken, and the index of its exchange at that moment.
+        pub paced_at: u64,
+        pub paced_index: u64,
     }
 }

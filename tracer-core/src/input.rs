@@ -4,7 +4,7 @@
 //! Memory: inputs are borrowed or small; outputs are consumed at once by the caller.
 
 use crate::alert::Alert;
-use crate::graph::snapshot::{Call, Degradation};
+use crate::graph::snapshot::{Call, Cost, Degradation};
 use crate::identity::ProcessKey;
 use crate::time::{Moment, Wall};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,12 @@ pub enum Input {
     Process(ProcessFacts),
     /// Kernel counters since the programs were loaded.
     Loss(Loss),
+    /// Latencies that the kernel counted for one socket.
+    Latencies(SocketLatencies),
+    /// What is told of exchanges, from now on.
+    Detail(Detail),
+    /// What the tracer itself costs.
+    Cost(Cost),
     /// Something does not work, from now on.
     Degraded(Degradation),
     /// Every open socket has been reported since `began`: one that was not is gone, and the record of its end was lost.
@@ -84,6 +90,28 @@ pub struct Loss {
     pub map_full: u64,
     /// Fields that could not be read.
     pub read_fault: u64,
+}
+
+/// How much is told of exchanges. Counts of connections, requests and bytes are the same with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Detail {
+    /// No times.
+    Counts,
+    /// Every latency; of the exchanges of busy connections a share by themselves.
+    #[default]
+    Latencies,
+    /// Every exchange by itself.
+    Exchanges,
+}
+
+/// Latencies that the kernel counted for one socket since it told them last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketLatencies {
+    pub cookie: u64,
+    /// Nanoseconds.
+    pub sum: u64,
+    /// Buckets of a [`crate::graph::histogram::LatencyHistogram`] and how many latencies lie in each.
+    pub counts: Vec<(u16, u32)>,
 }
 
 /// Something for the caller to do or to tell.

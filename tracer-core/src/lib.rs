@@ -9,6 +9,7 @@
 
 pub mod alert;
 pub mod baseline;
+pub mod budget;
 pub mod decode;
 pub mod detect;
 pub mod engine;

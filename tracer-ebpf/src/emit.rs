@@ -140,7 +140,8 @@ pub(crate) unsafe fn write_socket(
         record.tcp_state = condition.tcp_state;
         record.flags = state.flags;
         record.transport = state.transport;
-        record.reserved = [0; 4];
+        record.slot = state.slot;
+        record.reserved = [0; 2];
         record.first_sent = state.first_sent;
         record.first_received = state.first_received;
         record.exchange_index = state.exchange.index;
@@ -286,4 +287,13 @@ pub(crate) fn exchange(state: &SocketState, exchange: &Exchange, at: u64, tally:
         record.padding = [0; 7];
     }
     submit(place, tally);
+}
+
+/// Adds to a total that two threads of the owner may grow at once.
+#[inline(always)]
+pub(crate) fn add(total: &mut u64, amount: u64) {
+    // SAFETY: one atomic addition to an aligned, valid word. The target's `core` has no read-modify-write atomics.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({total} + 0) += {amount}", total = in(reg) total, amount = in(reg) amount);
+    }
 }

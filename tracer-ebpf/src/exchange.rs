@@ -4,8 +4,9 @@
 //! response's first byte is seen, whatever happens to the records. A finished exchange is emitted once.
 //! Memory: inside the socket's state.
 
-use crate::emit::{self, Tally};
-use crate::kernel::{Object, current_task, follow, load, offset, sequences, tcp};
+use crate::emit::{self, Tally, add};
+use crate::kernel::{Object, Sequences, current_task, follow, load, offset, sequences, tcp};
+use crate::latency;
 use crate::maps::{self, SERVING, Serving};
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
@@ -14,10 +15,9 @@ use tracer_common::{Exchange, Phase, Role, SocketFlags, SocketState};
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE_WAIT: u8 = 8;
 
-/// `length` bytes were sent on a TCP socket.
+/// `length` bytes were sent on a TCP socket, which stands at `now`.
 #[inline(always)]
-pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
-    let now = sequences(socket);
+pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, now: Sequences, at: u64, tally: Tally) {
     let sequence = now.written;
     let start = sequence.wrapping_sub(length);
     // A look that found a long send under way has accounted for what had left by then.
@@ -42,10 +42,9 @@ pub(crate) fn sent(state: &mut SocketState, socket: Object, length: u32, at: u64
     }
 }
 
-/// `length` bytes were received on a TCP socket.
+/// `length` bytes were received on a TCP socket, which stands at `now`.
 #[inline(always)]
-pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, at: u64, tally: Tally) {
-    let now = sequences(socket);
+pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, now: Sequences, at: u64, tally: Tally) {
     let sequence = now.copied;
     let start = sequence.wrapping_sub(length);
     let known = state.received_sequence;
@@ -232,12 +231,13 @@ fn begin(state: &mut SocketState, sequence: u32, at: u64) {
     state.exchange.request_sequence = sequence;
     state.exchange.request_thread = state.owner_thread;
     state.phase = Phase::REQUEST;
-    if state.role == Role::SERVER {
+    // What is not told can be nobody's cause.
+    if state.role == Role::SERVER && latency::will_be_told(state) {
         if let Some(serving) = serving(u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE)) {
             serving.cookie = state.cookie;
             serving.index = state.exchange.index;
         }
-    } else if let Some(serving) = serving(0) {
+    } else if state.role == Role::CLIENT && let Some(serving) = serving(0) {
         state.exchange.cause_cookie = serving.cookie;
         state.exchange.cause_index = serving.index;
     }
@@ -251,14 +251,6 @@ fn response(state: &mut SocketState, length: u32, at: u64) {
             state.exchange.response_first = at;
             state.exchange.response_thread = state.owner_thread;
             state.phase = Phase::RESPONSE;
-            if state.role == Role::SERVER {
-                if let Some(serving) = serving(0) {
-                    if serving.cookie == state.cookie {
-                        serving.cookie = 0;
-                        serving.index = 0;
-                    }
-                }
-            }
         }
         Phase::RESPONSE => {}
         _ => return,
@@ -267,12 +259,14 @@ fn response(state: &mut SocketState, length: u32, at: u64) {
     state.exchange.response_bytes = state.exchange.response_bytes.saturating_add(length);
 }
 
-/// Emits the exchange if its response has begun and it has not been emitted.
+/// Counts or emits the exchange if its response has begun and that has not been done.
 #[inline(always)]
 pub(crate) fn finish(state: &mut SocketState, at: u64, tally: Tally) {
     if state.phase == Phase::RESPONSE {
         state.phase = Phase::REPORTED;
-        emit::exchange(state, &state.exchange, at, tally);
+        if latency::is_told(state, at) {
+            emit::exchange(state, &state.exchange, at, tally);
+        }
     }
 }
 
@@ -284,14 +278,5 @@ fn serving(flags: u64) -> Option<&'static mut Serving> {
         bpf_task_storage_get(maps::handle(&SERVING), current_task().cast_mut().cast(), core::ptr::null_mut(), flags)
             .cast::<Serving>()
             .as_mut()
-    }
-}
-
-/// Adds to a total that two threads of the owner may grow at once.
-#[inline(always)]
-fn add(total: &mut u64, amount: u64) {
-    // SAFETY: one atomic addition to an aligned, valid word. The target's `core` has no read-modify-write atomics.
-    unsafe {
-        core::arch::asm!("lock *(u64 *)({total} + 0) += {amount}", total = in(reg) total, amount = in(reg) amount);
     }
 }

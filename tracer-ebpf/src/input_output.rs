@@ -6,14 +6,14 @@
 
 #[cfg(not(feature = "system-calls"))]
 use crate::emit::tally;
-use crate::emit::{self, Tally, now};
-use crate::kernel::{Object, current_task};
-use crate::{datagram, exchange, local, socket};
+use crate::emit::{self, Tally};
+use crate::kernel::{Object, Sequences, current_task, load, offset, sequences};
+use crate::{datagram, exchange, latency, local, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 #[cfg(not(feature = "system-calls"))]
 use tracer_common::Site;
-use tracer_common::{Role, SocketCause, SocketState, TransportKind};
+use tracer_common::{Detail, Role, SocketCause, SocketState, TransportKind};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 2;
@@ -47,8 +47,10 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     }
     match socket::transport(socket) {
         Some(TransportKind::TCP) if length > 0 => {
-            if let Some((state, at)) = enter(socket, tally) {
-                exchange::sent(state, socket, length as u32, at, tally);
+            let now = sequences(socket);
+            let at = when_sent(socket, now);
+            if let Some(state) = enter(socket, at, tally) {
+                exchange::sent(state, socket, length as u32, now, at, tally);
             }
         }
         Some(TransportKind::UDP) => datagram::sent(socket, length, tally),
@@ -66,10 +68,12 @@ pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
     match socket::transport(socket) {
         // Zero is the end of the stream: no bytes, but it shows who owns the socket.
         Some(TransportKind::TCP) if length >= 0 => {
-            if let Some((state, at)) = enter(socket, tally)
+            let now = sequences(socket);
+            let at = when_received(now);
+            if let Some(state) = enter(socket, at, tally)
                 && length > 0
             {
-                exchange::received(state, socket, length as u32, at, tally);
+                exchange::received(state, socket, length as u32, now, at, tally);
             }
         }
         Some(TransportKind::UDP) => datagram::received(socket, length, tally),
@@ -80,8 +84,7 @@ pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
 
 /// The state of a TCP socket on which the running thread has just done input or output.
 #[inline(always)]
-fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)> {
-    let at = now();
+fn enter(socket: Object, at: u64, tally: Tally) -> Option<&'static mut SocketState> {
     let (state, _) = socket::find_or_create(socket, at, tally)?;
     tally.tracked();
     if state.role == Role::UNKNOWN {
@@ -97,7 +100,28 @@ fn enter(socket: Object, tally: Tally) -> Option<(&'static mut SocketState, u64)
     if socket::own(state) {
         report_owner(socket, state, at, tally);
     }
-    Some((state, at))
+    Some(state)
+}
+
+/// When what has just been sent on a TCP socket left: as TCP noted it for its last packet if nothing waits any more, which
+/// is nearer to the truth than the end of the system call and costs no reading of a clock.
+#[inline(always)]
+fn when_sent(socket: Object, now: Sequences) -> u64 {
+    if now.written == now.next && now.departed != 0 && !is_paced(socket) { now.departed } else { emit::now() }
+}
+
+/// When the owner of a TCP socket has received something: now. Where no times are told, the moment at which TCP was last
+/// busy with the socket does, which costs no reading of a clock.
+#[inline(always)]
+fn when_received(now: Sequences) -> u64 {
+    if latency::detail() == Detail::COUNTS && now.refreshed != 0 { now.refreshed } else { emit::now() }
+}
+
+/// Whether TCP may note for a packet a moment that lies in the future, to space them out.
+#[inline(always)]
+fn is_paced(socket: Object) -> bool {
+    // SAFETY: `socket` comes from the hook.
+    unsafe { load::<u32>(socket, offset!(sock_pacing)) != 0 }
 }
 
 /// Reports that the running process owns the socket now. Rare, so out of the way of what is done for each input and output.

@@ -140,6 +140,12 @@ pub(crate) struct Sequences {
     pub(crate) written: u32,
     /// After the last byte read by the owner (`tcp_sock.copied_seq`).
     pub(crate) copied: u32,
+    /// The next byte to leave for the first time (`tcp_sock.snd_nxt`).
+    pub(crate) next: u32,
+    /// When the last packet left, or will leave where packets are spaced out (`tcp_sock.tcp_wstamp_ns`).
+    pub(crate) departed: u64,
+    /// When TCP was last busy with the socket (`tcp_sock.tcp_clock_cache`).
+    pub(crate) refreshed: u64,
 }
 
 /// The sequence numbers of a socket; zeros for what is not TCP.
@@ -147,10 +153,18 @@ pub(crate) struct Sequences {
 pub(crate) fn sequences(socket: Object) -> Sequences {
     let tcp = tcp(socket);
     if tcp.is_null() {
-        return Sequences { written: 0, copied: 0 };
+        return Sequences { written: 0, copied: 0, next: 0, departed: 0, refreshed: 0 };
     }
     // SAFETY: a `tcp_sock`.
-    unsafe { Sequences { written: load(tcp, offset!(tcp_write_seq)), copied: load(tcp, offset!(tcp_copied_seq)) } }
+    unsafe {
+        Sequences {
+            written: load(tcp, offset!(tcp_write_seq)),
+            copied: load(tcp, offset!(tcp_copied_seq)),
+            next: load(tcp, offset!(tcp_snd_nxt)),
+            departed: load(tcp, offset!(tcp_departed)),
+            refreshed: load(tcp, offset!(tcp_refreshed)),
+        }
+    }
 }
 
 /// The identity of the process that `task` belongs to.

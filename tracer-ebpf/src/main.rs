@@ -20,6 +20,7 @@ mod flow;
 mod input_output;
 mod iterate;
 mod kernel;
+mod latency;
 mod life_cycle;
 mod local;
 mod maps;

@@ -4,15 +4,18 @@
 
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::btf_maps::SkStorage;
-use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_update_elem};
+use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_pop_elem, bpf_map_update_elem};
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    bindings::{
+        BPF_F_NO_PREALLOC, BPF_NOEXIST,
+        bpf_map_type::{BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_TASK_STORAGE},
+    },
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use core::ffi::c_void;
 use tracer_common::{
-    Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, ListenerKey, Settings, SocketState,
+    Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, LatencySlot, ListenerKey, Settings, SocketState,
 };
 
 /// Entries are made when they are needed (`BPF_F_NO_PREALLOC`), so an empty map costs next to nothing.
@@ -69,9 +72,9 @@ const ZERO_WORDS: usize = size_of::<ExecRecord>() / 8;
 #[btf_map]
 pub(crate) static SCRATCH: PerCpuArray<FlowRecord, 1> = PerCpuArray::new();
 
-/// The last number given to something that has none of its own.
+/// The last number given to something that has none of its own, and the last slot given for the first time.
 #[btf_map]
-pub(crate) static NUMBERS: Array<u64, 1> = Array::new();
+pub(crate) static NUMBERS: Array<u64, 2> = Array::new();
 
 /// Records for user space. Written by `emit`, read by the daemon; the size is set when the programs are loaded.
 #[btf_map]
@@ -89,6 +92,15 @@ pub(crate) static LISTENERS: HashMap<ListenerKey, u64, 16384> = HashMap::new();
 /// What the daemon and the programs tell each other.
 #[btf_map]
 pub(crate) static CONTROL: Array<Control, 1> = Array::new();
+
+/// The latencies of busy sockets. Written by `latency`, read by user space, which clears a slot before it is free again.
+#[btf_map]
+pub(crate) static LATENCIES: Array<LatencySlot, { LatencySlot::COUNT + 1 }> = Array::new();
+
+/// The numbers of the slots of [`LATENCIES`] that user space has given back. Taken by `latency`, as are those that were
+/// never given, from 1 on; when none is left, each exchange of another busy socket is told by itself.
+#[btf_map]
+pub(crate) static FREE_SLOTS: Queue<u32, { LatencySlot::COUNT }> = Queue::new();
 
 /// The inbound exchange that a thread is serving. Written and read by the hooks; freed by the kernel with the thread.
 #[btf_map]
@@ -150,10 +162,58 @@ impl<T> TaskStorage<T> {
     }
 }
 
+/// A first-in-first-out queue (`BPF_MAP_TYPE_QUEUE`), in the form of the BTF maps.
+#[repr(C)]
+pub(crate) struct Queue<T, const LENGTH: usize> {
+    r#type: *const [i32; BPF_MAP_TYPE_QUEUE as usize],
+    value: *const T,
+    max_entries: *const [i32; LENGTH],
+}
+
+// SAFETY: as for [`TaskStorage`].
+unsafe impl<T, const LENGTH: usize> Sync for Queue<T, LENGTH> {}
+
+impl<T, const LENGTH: usize> Queue<T, LENGTH> {
+    const fn new() -> Self {
+        Self { r#type: core::ptr::null(), value: core::ptr::null(), max_entries: core::ptr::null() }
+    }
+}
+
+impl Queue<u32, { LatencySlot::COUNT }> {
+    /// Takes the oldest element.
+    #[inline(always)]
+    pub(crate) fn take(&'static self) -> Option<u32> {
+        let mut value = 0_u32;
+        // SAFETY: the helper writes a value of the map's type, or fails.
+        let result = unsafe { bpf_map_pop_elem(handle(self), (&raw mut value).cast()) };
+        if result == 0 { Some(value) } else { None }
+    }
+}
+
 /// A number that nothing else has: counts up from 1, over all CPUs.
 #[inline(always)]
 pub(crate) fn next_number() -> u64 {
-    let Some(place) = NUMBERS.get_ptr_mut(0) else { return 0 };
+    NUMBERS.get_ptr_mut(0).map_or(0, count_up)
+}
+
+/// A slot of [`LATENCIES`] that is free; it is the caller's.
+#[inline(always)]
+pub(crate) fn free_slot() -> Option<u32> {
+    const MOST: u64 = LatencySlot::COUNT as u64;
+    if let Some(number) = FREE_SLOTS.take() {
+        return Some(number);
+    }
+    let fresh = NUMBERS.get_ptr_mut(1)?;
+    // SAFETY: points into the map value.
+    if unsafe { core::ptr::read_volatile(fresh) } >= MOST {
+        return None;
+    }
+    let number = count_up(fresh);
+    if number <= MOST { Some(number as u32) } else { None }
+}
+
+#[inline(always)]
+fn count_up(place: *mut u64) -> u64 {
     let mut number = 1_u64;
     // SAFETY: one atomic addition to the map's aligned word. The target's `core` has no read-modify-write atomics.
     unsafe {

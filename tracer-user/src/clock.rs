@@ -3,6 +3,7 @@
 //! Invariant: the only place that reads a clock for the core. Memory: none.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::time::Duration;
 use tracer_core::time::{Moment, Wall};
 
 /// `CLOCK_MONOTONIC`, the clock of the kernel's records.
@@ -19,6 +20,11 @@ pub(crate) fn wall() -> Wall {
 pub(crate) fn boottime_ahead() -> u64 {
     let monotonic = now().0;
     nanoseconds(clock_gettime(ClockId::Boottime)).saturating_sub(monotonic)
+}
+
+/// The time for which the CPUs worked for this process.
+pub(crate) fn of_this_process() -> Duration {
+    Duration::from_nanos(nanoseconds(clock_gettime(ClockId::ProcessCPUTime)))
 }
 
 fn nanoseconds(time: Timespec) -> u64 {

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod config;
 mod console;
+mod cost;
 mod facts;
 mod files;
 mod recording;

@@ -37,6 +37,7 @@ fn call(from: &str, to: &str, port: u16) -> Call {
             max: 80.0,
             samples: 170,
             estimated: false,
+            sampled: false,
         }),
         server_latency_ms: None,
         wait_ms: None,
@@ -56,6 +57,7 @@ fn graph(calls: Vec<Call>) -> GraphSnapshot {
         from: "2025-01-01T00:00:00.000Z".into(),
         until: "2025-01-01T00:01:00.000Z".into(),
         window_seconds: 10.0,
+        cost: None,
         completeness: Completeness::default(),
         services: vec![
             service("other", ServiceKind::Other),

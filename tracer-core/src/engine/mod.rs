@@ -13,10 +13,10 @@ use crate::baseline::Baseline;
 use crate::decode::{Record, decode};
 use crate::detect::Limits;
 use crate::exchange::Connections;
-use crate::graph::snapshot::Degradation;
+use crate::graph::snapshot::{Cost, Degradation};
 use crate::graph::{CallGraph, Moments};
 use crate::identity::{Listeners, Peers, Port, Processes, Rules, Transport};
-use crate::input::{Input, Loss, Output, Start};
+use crate::input::{Detail, Input, Loss, Output, Start};
 use crate::time::{Moment, Span, Wall};
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -47,6 +47,8 @@ struct Gaps {
     before_start: u64,
     ends_unseen: u64,
     unresolved: u64,
+    /// Exchanges that the kernel counted in histograms.
+    counted: u64,
 }
 
 /// The state of an observation.
@@ -66,6 +68,8 @@ pub struct Engine {
     /// The loss at the end of the last window.
     loss_before: Loss,
     gaps: Gaps,
+    detail: Detail,
+    cost: Option<Cost>,
     /// The next tick is the last.
     ending: bool,
 }
@@ -89,6 +93,8 @@ impl Engine {
             loss: Loss::default(),
             loss_before: Loss::default(),
             gaps: Gaps::default(),
+            detail: Detail::default(),
+            cost: None,
             ending: false,
         }
     }
@@ -100,6 +106,9 @@ impl Engine {
             Input::Record(bytes) => self.record(bytes, out),
             Input::Process(facts) => self.processes.learned(facts),
             Input::Loss(loss) => self.loss = *loss,
+            Input::Latencies(latencies) => self.latencies(latencies),
+            Input::Cost(cost) => self.cost = Some(*cost),
+            Input::Detail(detail) => self.detail = *detail,
             Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
             Input::Looked { began } => self.gaps.ends_unseen += self.connections.close_unfound(*began),
             Input::End => self.ending = true,

@@ -5,8 +5,10 @@
 
 use super::Engine;
 use crate::exchange::{Closing, ConnectionId, End, Half, Side, pairing};
+use crate::graph::histogram::LatencyHistogram;
+use crate::graph::metrics::Latencies;
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
-use crate::input::Output;
+use crate::input::{Detail, Output, SocketLatencies};
 use crate::limits;
 use crate::time::{Moment, Span};
 use tracer_common::{Exchange, ExchangeRecord, Role, SocketCause, SocketFlags, SocketRecord, TransportKind};
@@ -95,7 +97,7 @@ impl Engine {
     ) -> ConnectionId {
         let Some(end) = self.connections.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return id };
         end.hear(Moment(record.header.at));
-        end.advance(&record.totals);
+        end.advance(&record.totals, self.detail != Detail::Counts);
         end.observe(record);
         if end.owner != owner && owner.is_some() {
             let had_owner = end.owner.is_some();
@@ -146,8 +148,12 @@ impl Engine {
         let both = connection.end(side.other()).is_some() || connection.counts_for().is_none();
         let Some(end) = connection.end_mut(side) else { return };
         end.hear(Moment(record.header.at));
-        end.advance(&record.totals);
         let exchange = &record.exchange;
+        let counted = exchange.flags & Exchange::COUNTED != 0;
+        if !counted {
+            // Where the kernel counts, totals come together with what it counted.
+            end.advance(&record.totals, self.detail != Detail::Counts);
+        }
         if exchange.index <= end.last_exchange {
             return;
         }
@@ -158,9 +164,10 @@ impl Engine {
             && exchange.response_first >= exchange.request_first
             && exchange.flags & Exchange::UNTIMED == 0;
         if timed {
-            end.timed += 1;
+            end.timed += u64::from(!counted);
             let half = Half {
                 side,
+                counted,
                 sequence: exchange.request_sequence,
                 counted_late: end.transport != Transport::Tcp && end.flags & SocketFlags::PREEXISTING != 0,
                 request_first: Moment(exchange.request_first),
@@ -175,5 +182,24 @@ impl Engine {
             }
         }
         self.count(id);
+    }
+
+    /// Handles latencies that the kernel counted.
+    pub(super) fn latencies(&mut self, told: &SocketLatencies) {
+        let Some((id, side)) = self.connections.find(told.cookie) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(histogram) = LatencyHistogram::of_counts(&told.counts, told.sum) else {
+            self.gaps.undecodable += 1;
+            return;
+        };
+        let Some(end) = connection.end_mut(side) else { return };
+        end.timed = end.timed.saturating_add(histogram.len());
+        self.gaps.counted = self.gaps.counted.saturating_add(histogram.len());
+        // A window holds the client's latencies, or the server's where no client is on this host.
+        let in_window = side == Side::Client || connection.client.is_none();
+        match connection.counts_for().and_then(|call| self.graph.get_mut(call)) {
+            Some(call) => call.count(side, &histogram, in_window),
+            None => connection.held.get_or_insert_default().merge(&Latencies::of(side, histogram)),
+        }
     }
 }

@@ -7,14 +7,14 @@ use crate::alert::Evidence;
 use crate::exchange::Connection;
 use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
 use crate::graph::{CallId, Open};
-use crate::input::{NewCall, Output};
+use crate::input::{Detail, NewCall, Output};
 use std::collections::HashMap;
 
 impl Engine {
     /// The graph now.
     #[must_use]
     pub fn snapshot(&self) -> GraphSnapshot {
-        self.graph.snapshot(&self.moments, &self.processes, &self.open(), self.completeness())
+        self.graph.snapshot(&self.moments, &self.processes, &self.open(), (self.completeness(), self.cost))
     }
 
     /// Alerts that fire now.
@@ -56,10 +56,15 @@ impl Engine {
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| Degradation { name: name.to_owned(), reason: format!("{count} times") }),
         );
+        if self.detail == Detail::Counts {
+            let (name, reason) = ("latencies are not measured", "only counts are asked for");
+            degraded.push(Degradation { name: name.to_owned(), reason: reason.to_owned() });
+        }
         Completeness {
             records_lost: self.loss.ring_full,
             exchanges_lost: self.gaps.exchanges_without_times
                 + self.connections.iter().map(Connection::without_times).sum::<u64>(),
+            exchanges_counted: self.gaps.counted,
             connections_before_start: self.gaps.before_start,
             unresolved_peers: self.gaps.unresolved,
             degraded,

@@ -129,15 +129,20 @@ impl End {
         self.unfound >= 2
     }
 
-    /// Brings the totals up to date. Totals that are lower come from a record that was overtaken: ignored.
-    pub fn advance(&mut self, totals: &Totals) {
+    /// Brings the totals up to date. Totals that are lower come from a record that was overtaken: ignored. Where times are
+    /// not asked for (`timed`), none is missing.
+    pub fn advance(&mut self, totals: &Totals, timed: bool) {
         let grow = |old: &mut u64, new: u64| {
             let grown = new.saturating_sub(*old);
             *old = (*old).max(new);
             grown
         };
         self.uncounted.requests += grow(&mut self.totals.requests, totals.requests);
-        self.uncounted.responses += grow(&mut self.totals.responses, totals.responses);
+        let responses = grow(&mut self.totals.responses, totals.responses);
+        self.uncounted.responses += responses;
+        if !timed {
+            self.timed = self.timed.saturating_add(responses);
+        }
         self.uncounted.bytes_sent += grow(&mut self.totals.bytes_sent, totals.bytes_sent);
         self.uncounted.bytes_received += grow(&mut self.totals.bytes_received, totals.bytes_received);
     }
@@ -412,8 +417,8 @@ mod tests {
     fn totals_only_grow_and_an_overtaken_record_changes_nothing() {
         let mut end = end(SocketFlags::ESTABLISHED);
         let totals = Totals { requests: 2, responses: 1, bytes_sent: 10, bytes_received: 5 };
-        end.advance(&totals);
-        end.advance(&Totals { requests: 1, ..totals });
+        end.advance(&totals, true);
+        end.advance(&Totals { requests: 1, ..totals }, true);
         assert_eq!((end.uncounted.requests, end.in_flight()), (2, 1));
     }
 }

@@ -20,6 +20,8 @@ pub struct Half {
     pub sequence: u32,
     /// It is the number of the request since the tracer began, not of the connection: the other end's may be another.
     pub counted_late: bool,
+    /// The kernel has counted its latency.
+    pub counted: bool,
     pub request_first: Moment,
     pub response_first: Moment,
 }
@@ -30,6 +32,9 @@ pub struct Sample {
     pub latency: Option<Span>,
     pub server_latency: Option<Span>,
     pub wait: Option<Span>,
+    /// The kernel has counted the client's latency, or the server's.
+    pub client_counted: bool,
+    pub server_counted: bool,
 }
 
 /// Exchanges of one connection that wait for their other end.
@@ -78,6 +83,8 @@ fn join(client: Half, server: Half) -> Sample {
         latency: Some(latency),
         server_latency: Some(server_latency),
         wait: Some(Span(latency.0.saturating_sub(server_latency.0))),
+        client_counted: client.counted,
+        server_counted: server.counted,
     }
 }
 
@@ -86,8 +93,8 @@ fn join(client: Half, server: Half) -> Sample {
 pub fn alone(half: Half) -> Sample {
     let span = Some(half.response_first.since(half.request_first));
     match half.side {
-        Side::Client => Sample { latency: span, ..Sample::default() },
-        Side::Server => Sample { server_latency: span, ..Sample::default() },
+        Side::Client => Sample { latency: span, client_counted: half.counted, ..Sample::default() },
+        Side::Server => Sample { server_latency: span, server_counted: half.counted, ..Sample::default() },
     }
 }
 
@@ -96,7 +103,8 @@ mod tests {
     use super::*;
 
     fn half(side: Side, sequence: u32, request: u64, response: u64) -> Half {
-        Half { side, sequence, counted_late: false, request_first: Moment(request), response_first: Moment(response) }
+        let (counted_late, counted) = (false, false);
+        Half { side, sequence, counted_late, counted, request_first: Moment(request), response_first: Moment(response) }
     }
 
     #[test]
@@ -108,7 +116,8 @@ mod tests {
                 let (request, response) = if side == Side::Client { (100, 200) } else { (130, 180) };
                 told = pairing.add(half(side, 7, request, response));
             }
-            let expected = Sample { latency: Some(Span(100)), server_latency: Some(Span(50)), wait: Some(Span(50)) };
+            let [latency, server_latency, wait] = [100, 50, 50].map(|span| Some(Span(span)));
+            let expected = Sample { latency, server_latency, wait, ..Sample::default() };
             assert_eq!(told, Some(expected));
         }
     }

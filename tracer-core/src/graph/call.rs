@@ -7,7 +7,7 @@ use super::histogram::LatencyHistogram;
 use super::metrics::{self, Delta, Latencies, Window};
 use super::snapshot::{Anomaly, CallState, ErrorsByKind};
 use crate::detect::CallJudge;
-use crate::exchange::Sample;
+use crate::exchange::{Sample, Side};
 use crate::identity::{Port, ProcessKey, Transport};
 use crate::limits;
 use crate::time::{Moment, Span};
@@ -79,8 +79,24 @@ impl CallNode {
     /// Adds an exchange.
     pub fn record(&mut self, sample: &Sample) {
         self.latencies.record(sample);
-        if let Some(span) = sample.latency.or(sample.server_latency) {
+        let (span, counted) = match sample.latency {
+            Some(span) => (Some(span), sample.client_counted),
+            None => (sample.server_latency, sample.server_counted),
+        };
+        if let Some(span) = span.filter(|_| !counted) {
             self.current.latency.record(span);
+        }
+    }
+
+    /// Adds exchanges that the kernel counted at one end; `in_window` says that the windows go by this end.
+    pub fn count(&mut self, side: Side, seen: &LatencyHistogram, in_window: bool) {
+        self.latencies.counted = self.latencies.counted.saturating_add(seen.len());
+        match side {
+            Side::Client => self.latencies.client.merge(seen),
+            Side::Server => self.latencies.server.merge(seen),
+        }
+        if in_window {
+            self.current.latency.merge(seen);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! What it is: the bucket layout of HDR (high dynamic range) histograms with 7 bits below the leading one, so that
 //! a value is known to 1/128 of itself over the whole range of `u64` nanoseconds, values below 256 ns exactly; but
-//! only buckets that hold something are stored. The `hdrhistogram` crate keeps dense counters, 4 to 25 KB for each
+//! only buckets that hold something are stored. The kernel programs count the latencies of busy sockets in the same
+//! buckets (`tracer_common::LatencySlot`). The `hdrhistogram` crate keeps dense counters, 4 to 25 KB for each
 //! histogram; three kinds of latency × seven windows × 10,000 calls of those need gigabytes, where the tracer has
 //! some 60 MB. Count, minimum and maximum are exact, the sum up to 584 years.
 //! Invariant: buckets are sorted by index, none is empty, and their counts add up to `count`.
@@ -42,6 +43,26 @@ impl LatencyHistogram {
             _ => self.buckets.insert(at, Bucket::new(index, 1)),
         }
         self.account(1, span.0, span.0, span.0);
+    }
+
+    /// What somebody else counted in buckets of the same layout; `None` if a bucket is none of them. The smallest and the
+    /// largest value are known to 1/128 then.
+    #[must_use]
+    pub fn of_counts(counts: &[(u16, u32)], sum: u64) -> Option<Self> {
+        let mut buckets: Vec<Bucket> = Vec::with_capacity(counts.len());
+        for &(index, count) in counts {
+            let in_order = buckets.last().is_none_or(|last| last.index() < u64::from(index));
+            if usize::from(index) >= Self::BUCKETS || count == 0 || !in_order {
+                return None;
+            }
+            buckets.push(Bucket::new(index.into(), count.into()));
+        }
+        let (first, last) = (buckets.first()?, buckets.last()?);
+        let (min, max) = (first.lowest(), last.highest());
+        let mut histogram = Self::default();
+        histogram.account(counts.iter().map(|&(_, count)| u64::from(count)).sum(), sum, min, max);
+        histogram.buckets = buckets;
+        Some(histogram)
     }
 
     /// Adds everything that `other` holds: the same as recording its values one by one.
@@ -148,6 +169,7 @@ impl LatencyHistogram {
             max: self.max()?.as_millis(),
             samples: self.count,
             estimated,
+            sampled: false,
         })
     }
 
@@ -201,10 +223,16 @@ impl Bucket {
 
     /// The highest value that falls into this bucket.
     fn highest(self) -> u64 {
-        let index = self.index();
-        let shift = (index / SUB_BUCKETS).saturating_sub(1);
-        let lowest = (index - shift * SUB_BUCKETS) << shift;
-        lowest | ((1 << shift) - 1)
+        self.lowest() | ((1 << self.shift()) - 1)
+    }
+
+    /// The lowest value that falls into this bucket.
+    fn lowest(self) -> u64 {
+        (self.index() - self.shift() * SUB_BUCKETS) << self.shift()
+    }
+
+    fn shift(self) -> u64 {
+        (self.index() / SUB_BUCKETS).saturating_sub(1)
     }
 }
 
@@ -213,6 +241,7 @@ mod tests {
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use tracer_common::LatencySlot;
 
     fn histogram(values: &[u64]) -> LatencyHistogram {
         let mut histogram = LatencyHistogram::default();
@@ -286,6 +315,32 @@ mod tests {
             let index = Bucket::index_of(value);
             prop_assert!(value <= Bucket::new(index, 1).highest());
             prop_assert!(index == 0 || value > Bucket::new(index - 1, 1).highest());
+        }
+    }
+
+    #[test]
+    fn the_kernels_buckets_are_these() {
+        for value in (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1, (3 << bit) / 2]) {
+            assert_eq!(Bucket::index_of(value), LatencySlot::index(value) as u64, "{value}");
+        }
+        const { assert!(LatencySlot::FIRST + LatencySlot::BUCKETS <= LatencyHistogram::BUCKETS) };
+    }
+
+    #[test]
+    fn what_was_counted_in_buckets_is_as_what_was_recorded_to_a_128th() {
+        let recorded = histogram(&[5_000, 5_001, 70_000, 3_000_000]);
+        let told = |bucket: &Bucket| (bucket.index().try_into().unwrap(), bucket.count().try_into().unwrap());
+        let counts: Vec<_> = recorded.buckets.iter().map(told).collect();
+        let counted = LatencyHistogram::of_counts(&counts, recorded.sum).unwrap();
+        assert_eq!((&counted.buckets, counted.len(), counted.mean()), (&recorded.buckets, 4, recorded.mean()));
+        assert!(counted.max() >= recorded.max() && counted.max().unwrap().0 <= 3_000_000 * 129 / 128);
+        assert!(counted.min() <= recorded.min() && counted.percentile(100.0) == counted.max());
+    }
+
+    #[test]
+    fn counts_that_no_kernel_writes_are_refused() {
+        for counts in [&[][..], &[(7_424, 1)], &[(1, 0)], &[(2, 1), (1, 1)], &[(1, 1), (1, 1)]] {
+            assert_eq!(LatencyHistogram::of_counts(counts, 1), None, "{counts:?}");
         }
     }
 

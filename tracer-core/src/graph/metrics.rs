@@ -5,7 +5,7 @@
 
 use super::histogram::LatencyHistogram;
 use super::snapshot::ErrorsByKind;
-use crate::exchange::Sample;
+use crate::exchange::{Sample, Side};
 use tracer_common::Totals;
 
 /// What grew at one end of a connection.
@@ -39,18 +39,30 @@ pub struct Latencies {
     pub client: LatencyHistogram,
     pub server: LatencyHistogram,
     pub wait: LatencyHistogram,
+    /// Exchanges that the kernel counted: only a share of them is known by itself.
+    pub counted: u64,
 }
 
 impl Latencies {
-    /// Adds one exchange.
+    /// What the kernel has counted at one side.
+    #[must_use]
+    pub fn of(side: Side, seen: LatencyHistogram) -> Self {
+        let counted = seen.len();
+        match side {
+            Side::Client => Self { client: seen, counted, ..Self::default() },
+            Side::Server => Self { server: seen, counted, ..Self::default() },
+        }
+    }
+
+    /// Adds one exchange, without what the kernel has counted.
     pub fn record(&mut self, sample: &Sample) {
         let pairs = [
-            (&mut self.client, sample.latency),
-            (&mut self.server, sample.server_latency),
-            (&mut self.wait, sample.wait),
+            (&mut self.client, sample.latency, sample.client_counted),
+            (&mut self.server, sample.server_latency, sample.server_counted),
+            (&mut self.wait, sample.wait, false),
         ];
-        for (histogram, span) in pairs {
-            if let Some(span) = span {
+        for (histogram, span, counted) in pairs {
+            if let Some(span) = span.filter(|_| !counted) {
                 histogram.record(span);
             }
         }
@@ -61,6 +73,7 @@ impl Latencies {
         self.client.merge(&other.client);
         self.server.merge(&other.server);
         self.wait.merge(&other.wait);
+        self.counted = self.counted.saturating_add(other.counted);
     }
 }
 

@@ -22,6 +22,9 @@ pub struct GraphSnapshot {
     /// Length of the window that `requests_per_second`, `anomalies` and detectors refer to, seconds.
     pub window_seconds: f64,
     pub completeness: Completeness,
+    /// What the tracer itself costs; `None` where nothing runs, as in a replay of an older tape.
+    #[serde(default)]
+    pub cost: Option<Cost>,
     pub services: Vec<Service>,
     pub calls: Vec<Call>,
 }
@@ -33,12 +36,41 @@ pub struct Completeness {
     pub records_lost: u64,
     /// Exchanges that were counted but whose times are not known.
     pub exchanges_lost: u64,
+    /// Exchanges of busy connections that the kernel counted: their latencies are all there, but only a share of them is
+    /// known by itself (`sampled`).
+    #[serde(default)]
+    pub exchanges_counted: u64,
     /// Connections that were open before the tracer.
     pub connections_before_start: u64,
     /// Connections whose other end should be on this host but was not found.
     pub unresolved_peers: u64,
     /// Every degradation by name with its reason.
     pub degraded: Vec<Degradation>,
+}
+
+/// What the tracer itself costs, over the last second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// CPU time of the tracer's process, percent of one CPU.
+    pub daemon_percent: f64,
+    /// Time inside the kernel programs, percent of one CPU; `None` while the kernel keeps no statistics of them.
+    pub programs_percent: Option<f64>,
+    /// Resident memory of the tracer's process.
+    pub memory_bytes: u64,
+    /// What the maps of the kernel programs occupy, without the states of TCP sockets: some 350 bytes for each open one.
+    pub kernel_memory_bytes: Option<u64>,
+    /// Records taken from the kernel.
+    pub records_per_second: f64,
+    /// The limit that was asked for.
+    pub budget_percent: Option<f64>,
+}
+
+impl Cost {
+    /// All that is known, percent of one CPU.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        self.daemon_percent + self.programs_percent.unwrap_or(0.0)
+    }
 }
 
 /// Something that does not work as it should, and why.
@@ -177,6 +209,9 @@ pub struct Latency {
     pub samples: u64,
     /// `true` where exchanges were told apart by turns alone, the protocol being unknown.
     pub estimated: bool,
+    /// `true` where only a share of the exchanges could be taken, evenly chosen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
 }
 
 /// A detector's finding that holds now.

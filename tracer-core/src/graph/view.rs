@@ -3,7 +3,7 @@
 //! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
 
 use super::metrics;
-use super::snapshot::{Call, Completeness, GraphSnapshot, Instance, SCHEMA, Service};
+use super::snapshot::{Call, Completeness, Cost, GraphSnapshot, Instance, Latency, SCHEMA, Service};
 use super::{CallGraph, CallId, CallNode, ServiceNode};
 use crate::exchange::End;
 use crate::identity::Processes;
@@ -76,7 +76,7 @@ impl CallGraph {
         moments: &Moments,
         processes: &Processes,
         open: &HashMap<CallId, Open>,
-        completeness: Completeness,
+        (completeness, cost): (Completeness, Option<Cost>),
     ) -> GraphSnapshot {
         let mut used = BTreeMap::new();
         let mut calls: Vec<Call> = Vec::with_capacity(self.graph.edge_count());
@@ -99,6 +99,7 @@ impl CallGraph {
             until: moments.wall(moments.now).rfc3339(),
             window_seconds: moments.window.as_seconds(),
             completeness,
+            cost,
             services: used.into_values().map(|node| service_view(node, moments, processes)).collect(),
             calls,
         }
@@ -150,7 +151,11 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         requests_per_second: call.rate(moments.window, moments.now.since(moments.window_began), moments.now),
         latency_ms: call.latencies.client.summary(estimated),
         server_latency_ms: call.latencies.server.summary(estimated),
-        wait_ms: call.latencies.wait.summary(estimated),
+        wait_ms: call
+            .latencies
+            .wait
+            .summary(estimated)
+            .map(|wait| Latency { sampled: call.latencies.counted > 0, ..wait }),
         recent_latency_ms: call.recent_latency().summary(estimated),
         bytes_sent: call.totals.bytes_sent,
         bytes_received: call.totals.bytes_received,

@@ -80,6 +80,9 @@ mod kind {
     pub(super) const LOOKED: u8 = 7;
     pub(super) const HOSTS: u8 = 8;
     pub(super) const END: u8 = 9;
+    pub(super) const LATENCIES: u8 = 10;
+    pub(super) const DETAIL: u8 = 11;
+    pub(super) const COST: u8 = 12;
 }
 
 /// Appends the body for `input`.
@@ -93,6 +96,9 @@ pub(super) fn encode(input: &Input, out: &mut Vec<u8>) -> Result<(), TapeError> 
         Input::Start(start) => encode_payload(kind::START, start, out),
         Input::Process(facts) => encode_payload(kind::PROCESS, facts, out),
         Input::Loss(loss) => encode_payload(kind::LOSS, loss, out),
+        Input::Latencies(latencies) => encode_payload(kind::LATENCIES, latencies, out),
+        Input::Detail(detail) => encode_payload(kind::DETAIL, detail, out),
+        Input::Cost(cost) => encode_payload(kind::COST, cost, out),
         Input::Degraded(degradation) => encode_payload(kind::DEGRADED, degradation, out),
         Input::Tick { at, wall } => encode_payload(kind::TICK, &(at, wall), out),
         Input::Looked { began } => encode_payload(kind::LOOKED, began, out),
@@ -109,6 +115,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Input, String> {
         kind::START => decode_payload(payload).map(Input::Start),
         kind::PROCESS => decode_payload(payload).map(Input::Process),
         kind::LOSS => decode_payload(payload).map(Input::Loss),
+        kind::LATENCIES => decode_payload(payload).map(Input::Latencies),
+        kind::DETAIL => decode_payload(payload).map(Input::Detail),
+        kind::COST => decode_payload(payload).map(Input::Cost),
         kind::DEGRADED => decode_payload(payload).map(Input::Degraded),
         kind::TICK => decode_payload(payload).map(|(at, wall)| Input::Tick { at, wall }),
         kind::LOOKED => decode_payload(payload).map(|began| Input::Looked { began }),

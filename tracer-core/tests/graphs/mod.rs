@@ -82,6 +82,7 @@ pub(crate) fn sample() -> GraphSnapshot {
         latency.estimated = true;
     }
     GraphSnapshot {
+        cost: None,
         completeness,
         ..graph(
             vec![
@@ -142,6 +143,7 @@ pub(crate) fn hostile() -> GraphSnapshot {
 
 pub(crate) fn graph(services: Vec<Service>, calls: Vec<Call>) -> GraphSnapshot {
     GraphSnapshot {
+        cost: None,
         schema: SCHEMA.to_owned(),
         host: "web-1".to_owned(),
         from: "2026-03-01T12:00:00Z".to_owned(),
@@ -172,6 +174,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16, state: CallState, rate: f64,
         max: p99 * 2.0,
         samples: 1_000,
         estimated: false,
+        sampled: false,
     };
     Call {
         from: from.to_owned(),

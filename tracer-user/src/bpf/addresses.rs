@@ -2,26 +2,26 @@
 //!
 //! Invariant: without them the tracer runs; what is missing is a named degradation. Memory: none.
 
-use super::refusal::refused;
+use super::load::Loaded;
 use anyhow::{Context as _, Result};
 use aya::Ebpf;
 use aya::programs::{CgroupAttachMode, CgroupSockAddr};
 use std::fs::File;
 
 /// The programs, by the names of their hooks.
-const PROGRAMS: [&str; 4] = ["send_address4", "send_address6", "receive_address4", "receive_address6"];
+pub(super) const PROGRAMS: [&str; 4] = ["send_address4", "send_address6", "receive_address4", "receive_address6"];
 
 /// What cannot be said without them.
 pub(super) const WITHOUT: &str = "datagrams of sockets that are not connected are counted for nobody";
 
 /// Attaches all of them, or says why not.
-pub(super) fn attach(programs: &mut Ebpf) -> Result<()> {
+pub(super) fn attach(programs: &mut Ebpf, loaded: &mut Loaded) -> Result<()> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
     let root = root(&mounts).context("no cgroup2 hierarchy is mounted (mount -t cgroup2 none /sys/fs/cgroup)")?;
     let root = File::open(root).with_context(|| format!("open {root}"))?;
     for name in PROGRAMS {
         let program: &mut CgroupSockAddr = programs.program_mut(name).context("the object lacks it")?.try_into()?;
-        program.load().map_err(refused)?;
+        loaded.take(name)?;
         // A link goes beside those of others; the mode is for the older way of attaching.
         program.attach(&root, CgroupAttachMode::Single)?;
     }

@@ -6,11 +6,12 @@
 use super::addresses;
 use super::hooks::{HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
-use super::offsets::{self, KERNEL_BTF};
+use super::load::{self, Loaded};
+use super::offsets;
 use super::plane::{Plane, PlaneChoice};
 use super::privilege;
-use super::refusal::refused;
 use super::settings::settings;
+use super::slots::Slots;
 use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
@@ -22,7 +23,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use tracer_common::{Census, Counters, FlowKey, FlowRecord, Header, Reader, RecordKind, Site, SocketCause};
 use tracer_core::graph::snapshot::Degradation;
-use tracer_core::input::Loss;
+use tracer_core::input::{Detail, Loss};
 use zerocopy::FromBytes as _;
 
 /// Values of the programs' log level: the constant folds every message away unless it is wanted.
@@ -53,6 +54,8 @@ pub(crate) struct Capture {
     flow_states: HashMap<MapData, FlowKeyBytes, FlowStateBytes>,
     living_sockets: HashMap<MapData, u64, u32>,
     spill: Spill,
+    slots: Option<Slots>,
+    detail: Detail,
     /// What does not work, by name.
     pub(crate) degraded: Vec<Degradation>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -137,13 +140,14 @@ impl Capture {
 
     fn start_on(plane: Plane, reads_memory: bool, ring: u32, kernel_log: bool) -> Result<Self> {
         privilege::require()?;
-        let btf = btf_rs::Btf::from_file(KERNEL_BTF).with_context(|| {
-            format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
-        })?;
-        let offsets = offsets::resolve(&btf).context("this kernel is not one that the tracer knows")?;
-        drop(btf);
+        let (offsets, kernel) = std::thread::scope(|scope| {
+            let kernel = scope.spawn(Btf::from_sys_fs);
+            (offsets::of_this_kernel(), kernel.join())
+        });
+        let offsets = offsets?;
+        let kernel =
+            kernel.map_err(|_| anyhow!("reading the kernel's BTF failed"))?.context("read the kernel's BTF")?;
         let settings = settings(ring, reads_memory);
-        let kernel = Btf::from_sys_fs().context("read the kernel's BTF")?;
         let mut programs = EbpfLoader::new()
             .btf(Some(&kernel))
             .override_global("OFFSETS", offsets.as_slice(), true)
@@ -154,10 +158,11 @@ impl Capture {
             .allow_unsupported_maps()
             .load(plane.object())
             .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
+        let mut loaded = load::load(&mut programs, plane, &kernel);
         let rows = plane.iterators();
         let [census, snapshot, living, flows, stale] =
             [rows.census, rows.snapshot, rows.living, rows.flows, rows.stale]
-                .map(|row| load_iterator(&mut programs, row, &kernel));
+                .map(|row| attach_iterator(&mut programs, row, &mut loaded));
         if kernel_log {
             env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
         }
@@ -171,6 +176,8 @@ impl Capture {
             flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
             living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
             spill: Spill::new(take(&mut programs, "SPILLED")?, take(&mut programs, "SPILLED_EXECS")?)?,
+            slots: Some(Slots::new(take(&mut programs, "LATENCIES")?, take(&mut programs, "FREE_SLOTS")?)?),
+            detail: Detail::default(),
             programs,
             ready: rustix::event::epoll::create(epoll::CreateFlags::CLOEXEC)?,
             plane,
@@ -184,13 +191,13 @@ impl Capture {
         };
         // Edge-triggered: records that wait do not end a wait, only a program that wakes the reader does.
         epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
-        capture.attach(&kernel)?;
+        capture.attach(&mut loaded)?;
         Ok(capture)
     }
 
-    fn attach(&mut self, kernel: &Btf) -> Result<()> {
+    fn attach(&mut self, loaded: &mut Loaded) -> Result<()> {
         for hook in HOOKS.iter().chain(self.plane.hooks()) {
-            if let Err(error) = attach(&mut self.programs, hook, kernel) {
+            if let Err(error) = attach(&mut self.programs, hook, loaded) {
                 if hook.essential {
                     let error = error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without));
                     let replaceable = self.plane == Plane::Socket && self.plane.hooks().contains(hook);
@@ -203,7 +210,7 @@ impl Capture {
             // There the addresses are read from the memory of the process.
             return Ok(());
         }
-        if let Err(error) = addresses::attach(&mut self.programs) {
+        if let Err(error) = addresses::attach(&mut self.programs, loaded) {
             self.degraded.push(Degradation { name: addresses_degradation(), reason: format!("{error:#}") });
         }
         Ok(())
@@ -211,7 +218,17 @@ impl Capture {
 
     /// Tells the programs how the reader waits and what the next iterators should do.
     fn control(&mut self, reader: u32, census: u32) -> Result<()> {
-        Ok(self.control.set(0, [reader, census, self.look, 0], 0)?)
+        Ok(self.control.set(0, [reader, census, self.look, level(self.detail)], 0)?)
+    }
+
+    /// Changes what the programs tell of each exchange, from the next drain on.
+    pub(crate) fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
+    }
+
+    /// The slots of busy sockets; `None` when they were taken before.
+    pub(crate) fn take_slots(&mut self) -> Option<Slots> {
+        self.slots.take()
     }
 
     /// Why a hook is not attached; `None` when it is.
@@ -345,6 +362,12 @@ impl Capture {
         Ok(totals)
     }
 
+    /// For how long the programs have run while the kernel kept statistics of them.
+    pub(crate) fn programs_run_time(&self) -> Duration {
+        let times = self.programs.programs().filter_map(|(_, program)| program.info().ok());
+        times.map(|info| info.run_time()).sum()
+    }
+
     /// Passes on what the programs have said.
     pub(crate) fn log(&mut self) {
         if let Some(logger) = &mut self.logger {
@@ -361,6 +384,15 @@ impl Capture {
             loss.read_fault += read_fault;
         }
         Ok(loss)
+    }
+}
+
+/// A level of detail as the programs know it.
+fn level(detail: Detail) -> u32 {
+    match detail {
+        Detail::Counts => tracer_common::Detail::COUNTS,
+        Detail::Latencies => tracer_common::Detail::LATENCIES,
+        Detail::Exchanges => tracer_common::Detail::EXCHANGES,
     }
 }
 
@@ -394,18 +426,18 @@ fn map_descriptor(map: &aya::maps::Map) -> Result<i32> {
     }
 }
 
-fn attach(programs: &mut Ebpf, hook: &Hook, kernel: &Btf) -> Result<()> {
+fn attach(programs: &mut Ebpf, hook: &Hook, loaded: &mut Loaded) -> Result<()> {
     let program = programs.program_mut(hook.program).context("the object does not have it")?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook.tracepoint, kernel).map_err(refused)?;
+    loaded.take(hook.program)?;
     program.attach()?;
     Ok(())
 }
 
-fn load_iterator(programs: &mut Ebpf, (name, target, map): IteratorRow, kernel: &Btf) -> Result<Iterator> {
+fn attach_iterator(programs: &mut Ebpf, (name, _, map): IteratorRow, loaded: &mut Loaded) -> Result<Iterator> {
     let map = map.map(|name| programs.map(name).with_context(|| format!("the object has no map {name}")));
     let map = map.transpose()?.map(map_descriptor).transpose()?;
     let program: &mut Iter = programs.program_mut(name).context("the object does not have it")?.try_into()?;
-    program.load(target, kernel).map_err(refused).with_context(|| format!("load the iterator {name}"))?;
+    loaded.take(name)?;
     Iterator::attach(program, map)
 }

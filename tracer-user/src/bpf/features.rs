@@ -3,9 +3,9 @@
 //! Invariant: a feature is called working only if it was tried just now; nothing stays loaded. Memory: none.
 
 use super::hooks::HOOKS;
-use super::offsets::{self, KERNEL_BTF};
+use super::offsets;
 use super::{Capture, Look, PlaneChoice};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 /// One thing that was tried.
 #[derive(Debug)]
@@ -75,8 +75,6 @@ fn lockdown() -> String {
 }
 
 fn btf() -> Result<String> {
-    let btf = btf_rs::Btf::from_file(KERNEL_BTF)
-        .with_context(|| format!("{KERNEL_BTF} cannot be read: boot a kernel built with CONFIG_DEBUG_INFO_BTF"))?;
-    let offsets = offsets::resolve(&btf).context("it lacks what the programs read")?;
+    let offsets = offsets::of_this_kernel()?;
     Ok(format!("{} structure members found", offsets.len()))
 }

@@ -9,12 +9,15 @@ mod capture;
 pub(crate) mod features;
 mod hooks;
 mod iterate;
+mod load;
 mod offsets;
 mod plane;
 mod privilege;
 mod refusal;
 mod settings;
+mod slots;
 mod spill;
 
 pub(crate) use capture::{Capture, Look, SiteTotals};
 pub(crate) use plane::PlaneChoice;
+pub(crate) use slots::{Slots, Told};

@@ -10,8 +10,18 @@ use tracer_common::kernel::BIT_FIELDS;
 /// The kernel's own type information.
 pub(crate) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
+/// The offsets of the running kernel.
+pub(crate) fn of_this_kernel() -> Result<Vec<u32>> {
+    // Read whole: the library would read it in thousands of pieces.
+    let bytes = std::fs::read(KERNEL_BTF).with_context(|| {
+        format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
+    })?;
+    let btf = Btf::from_bytes(&bytes).with_context(|| format!("{KERNEL_BTF} cannot be understood"))?;
+    resolve(&btf).context("this kernel is not one that the tracer knows")
+}
+
 /// The offsets in the order of [`Offsets::PATHS`].
-pub(crate) fn resolve(btf: &Btf) -> Result<Vec<u32>> {
+fn resolve(btf: &Btf) -> Result<Vec<u32>> {
     Offsets::PATHS
         .iter()
         .map(|(structure, path)| {

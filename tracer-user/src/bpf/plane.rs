@@ -3,6 +3,7 @@
 //! Invariant: both give the same records. The plane is chosen by trying, never by the version of the kernel.
 //! Memory: none.
 
+use super::addresses;
 use super::hooks::{Hook, IteratorRow, SOCKET_PLANE, SYSTEM_CALL_PLANE};
 use clap::ValueEnum;
 
@@ -60,6 +61,15 @@ impl Plane {
         match self {
             Self::Socket => SOCKET_PLANE,
             Self::Syscall => SYSTEM_CALL_PLANE,
+        }
+    }
+
+    /// The programs on the addresses of datagrams. On the plane of system calls those are read from the memory of the
+    /// process.
+    pub(super) fn addresses(self) -> &'static [&'static str] {
+        match self {
+            Self::Socket => &addresses::PROGRAMS,
+            Self::Syscall => &[],
         }
     }
 

@@ -9,12 +9,13 @@ use crate::run::Observation;
 use crate::source::live::{self, Live};
 use crate::stop::Stop;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracer_core::Engine;
 use tracer_core::engine::Config;
 use tracer_core::identity::Rules;
+use tracer_core::input::Detail;
 use tracer_core::tape::TapeHeader;
 use tracer_core::time::Span;
 
@@ -44,6 +45,15 @@ pub(super) struct Capture {
     #[arg(long, value_enum, default_value_t)]
     plane: PlaneChoice,
 
+    /// What to tell of requests; counts of connections, requests and bytes are exact with each
+    #[arg(long, value_enum, default_value_t)]
+    detail: DetailChoice,
+
+    /// What the tracer may cost, percent of one CPU, kernel programs included: beyond it less is told of requests (see
+    /// --detail), never less counted
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    budget: Option<f64>,
+
     /// Size of the buffer between the kernel and the tracer: KiB, a power of two
     #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = ring_kib)]
     ring_kib: u32,
@@ -57,12 +67,42 @@ pub(super) struct Capture {
     kernel_counters: bool,
 }
 
+/// What to tell of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DetailChoice {
+    /// No latencies: the cheapest
+    Counts,
+    /// Every latency; of busy connections (250 requests a second and more) by a histogram in the kernel, and one request
+    /// of 64 by itself
+    #[default]
+    Latencies,
+    /// Every request by itself, at any rate
+    Exchanges,
+}
+
+impl DetailChoice {
+    fn detail(self) -> Detail {
+        match self {
+            Self::Counts => Detail::Counts,
+            Self::Latencies => Detail::Latencies,
+            Self::Exchanges => Detail::Exchanges,
+        }
+    }
+}
+
 impl Capture {
     /// Loads and attaches the programs.
     pub(super) fn start(&self, stop: &Stop, keys: bool) -> Result<Live> {
         let (kernel_log, counters) = (self.kernel_log, self.kernel_counters);
-        Live::start(live::Options { plane: self.plane, ring: self.ring_kib << 10, kernel_log, keys, counters }, stop)
+        let (plane, detail, budget, ring) = (self.plane, self.detail.detail(), self.budget, self.ring_kib << 10);
+        Live::start(live::Options { plane, detail, budget, ring, kernel_log, keys, counters }, stop)
     }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    let percent = percent.filter(|percent| (0.1..=100.0).contains(percent));
+    percent.ok_or_else(|| "it must be a percentage from 0.1 to 100, such as 3%".to_owned())
 }
 
 fn ring_kib(text: &str) -> Result<u32, String> {

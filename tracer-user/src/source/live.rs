@@ -4,17 +4,20 @@
 //! host the tracer sleeps for up to a second. Memory: the ring.
 
 use super::{Delivery, Source, Turn};
-use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals};
+use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
+use crate::cost::Meter;
 use crate::facts::{Facts, hosts};
 use crate::stop::Stop;
 use crate::{clock, console};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 use tracer_common::Site;
+use tracer_core::budget::Budget;
+use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
-use tracer_core::input::{Input, ProcessFacts, Start};
+use tracer_core::input::{Detail, Input, ProcessFacts, Start};
 use tracer_core::time::{Moment, Span};
 
 /// Between two drains while there is traffic.
@@ -30,6 +33,10 @@ const LOOKS_AFTER_LOSS: u32 = 3;
 pub(crate) struct Options {
     /// How to hook.
     pub(crate) plane: PlaneChoice,
+    /// What to tell of exchanges.
+    pub(crate) detail: Detail,
+    /// What the tracer may cost, percent of one CPU.
+    pub(crate) budget: Option<f64>,
     /// Size of the ring in bytes, a power of two.
     pub(crate) ring: u32,
     /// Whether the programs say what they do.
@@ -43,6 +50,10 @@ pub(crate) struct Options {
 /// The running kernel.
 pub(crate) struct Live {
     capture: Capture,
+    slots: Slots,
+    detail: Detail,
+    budget: Option<Budget>,
+    meter: Meter,
     facts: Facts,
     counters: bool,
     /// Records taken out of the ring.
@@ -61,7 +72,8 @@ pub(crate) struct Live {
 impl Live {
     /// Loads and attaches the programs. A wait ends as soon as a signal comes.
     pub(crate) fn start(options: Options, stop: &Stop) -> Result<Self> {
-        let capture = Capture::start(options.plane, options.ring, options.kernel_log)?;
+        let mut capture = Capture::start(options.plane, options.ring, options.kernel_log)?;
+        capture.set_detail(options.detail);
         capture.also_wait_for(stop.as_fd())?;
         if options.keys && std::io::stdin().is_terminal() {
             capture.also_wait_for(std::io::stdin().as_fd())?;
@@ -69,7 +81,11 @@ impl Live {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let counters = options.counters;
         Ok(Self {
+            slots: capture.take_slots().context("the slots of busy sockets were taken before")?,
+            meter: Meter::new(&capture),
             capture,
+            detail: options.detail,
+            budget: options.budget.map(|limit| Budget::new(limit, options.detail)),
             facts: Facts::new(),
             counters,
             received: 0,
@@ -87,18 +103,23 @@ impl Live {
         let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
         each(Delivery::Input(Input::Hosts(hosts::read())));
+        each(Delivery::Input(Input::Detail(self.detail)));
         for degradation in std::mem::take(&mut self.capture.degraded) {
             each(Delivery::Input(Input::Degraded(degradation)));
         }
-        self.capture.census(|record: &[u8]| each(Delivery::Record(record)))?;
+        let mut told = Telling { slots: &mut self.slots, each, failure: None };
+        self.capture.census(|record: &[u8]| told.tell(record))?;
+        told.finish()?;
         self.started = true;
         Ok(())
     }
 
-    fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> u64 {
-        let records = self.capture.drain(|record: &[u8]| each(Delivery::Record(record)));
+    fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
+        let mut told = Telling { slots: &mut self.slots, each, failure: None };
+        let records = self.capture.drain(|record: &[u8]| told.tell(record));
+        told.finish()?;
         self.received += records;
-        records
+        Ok(records)
     }
 
     /// Looks at all sockets, then takes what has come in the meantime; returns how many records that were.
@@ -117,23 +138,48 @@ impl Live {
             (false, true) => Look::All,
             (false, false) => Look::Changed,
         };
-        self.capture.snapshot(look, |record: &[u8]| each(Delivery::Record(record)))?;
-        let records = self.drain(each);
+        let mut told = Telling { slots: &mut self.slots, each, failure: None };
+        self.capture.snapshot(look, |record: &[u8]| told.tell(record))?;
+        told.finish()?;
+        let records = self.drain(each)?;
         // Read after the records: what is lost is never told later than what it is missing from.
         each(Delivery::Input(Input::Loss(self.capture.loss()?)));
         if whole {
             each(Delivery::Input(Input::Looked { began }));
         }
+        self.account(each)?;
         Ok(records)
     }
 }
 
 impl Live {
+    /// Measures what the tracer costs, and lowers or raises detail to stay within the budget.
+    fn account(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
+        let cost = self.meter.measure(&self.capture, self.received, self.budget.as_ref())?;
+        each(Delivery::Input(Input::Cost(cost)));
+        let Some(budget) = &mut self.budget else { return Ok(()) };
+        if let Some(detail) = budget.spend(cost.percent()) {
+            let reason =
+                format!("the tracer took {:.1} % of a CPU, the budget is {} %", cost.percent(), budget.limit());
+            let name = match detail {
+                Detail::Counts => "latencies were not measured for a time",
+                Detail::Latencies | Detail::Exchanges => "not every request was told by itself",
+            };
+            self.capture.set_detail(detail);
+            each(Delivery::Input(Input::Detail(detail)));
+            if detail < self.detail {
+                each(Delivery::Input(Input::Degraded(Degradation { name: name.to_owned(), reason })));
+            }
+            self.detail = detail;
+        }
+        Ok(())
+    }
+
     /// The counters at a moment at which every record that they count has been taken, if the host allows for one.
     fn settled_counters(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Vec<SiteTotals>> {
         let mut counters = self.capture.counters()?;
         for _ in 0..TRIES {
-            self.drain(each);
+            self.drain(each)?;
             let now = self.capture.counters()?;
             if now == counters {
                 break;
@@ -141,6 +187,37 @@ impl Live {
             counters = now;
         }
         Ok(counters)
+    }
+}
+
+/// Hands on records, each with what the kernel has counted for its socket.
+struct Telling<'a> {
+    slots: &'a mut Slots,
+    each: &'a mut dyn FnMut(Delivery<'_>),
+    failure: Option<anyhow::Error>,
+}
+
+impl Telling<'_> {
+    fn tell(&mut self, record: &[u8]) {
+        let told = self.slots.told_with(record).unwrap_or_else(|error| {
+            self.failure.get_or_insert(error);
+            Told::Nothing
+        });
+        match told {
+            Told::Nothing => (self.each)(Delivery::Record(record)),
+            Told::Before(latencies) => {
+                (self.each)(Delivery::Input(Input::Latencies(latencies)));
+                (self.each)(Delivery::Record(record));
+            }
+            Told::After(latencies) => {
+                (self.each)(Delivery::Record(record));
+                (self.each)(Delivery::Input(Input::Latencies(latencies)));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.failure.map_or(Ok(()), |error| Err(error.context("read the latencies of a busy socket")))
     }
 }
 
@@ -178,13 +255,14 @@ impl Source for Live {
         }
         self.capture.fall_asleep(self.idle)?;
         // What came before falling asleep wakes nobody.
-        let mut records = if self.idle { self.drain(each) } else { 0 };
+        let mut records = if self.idle { self.drain(each)? } else { 0 };
         if records == 0 {
             let until_snapshot = SNAPSHOT_EVERY.0.saturating_sub(clock::now().since(self.last_snapshot).0);
             let until_snapshot = Duration::from_nanos(until_snapshot);
             self.capture.wait(if self.idle { until_snapshot } else { until_snapshot.min(DRAIN_EVERY) })?;
         }
-        records += self.drain(each);
+        records += self.drain(each)?;
+        self.meter.end_sample(&self.capture);
         if clock::now().since(self.last_snapshot) >= SNAPSHOT_EVERY {
             records += self.look(false, each)?;
         }
@@ -194,7 +272,7 @@ impl Source for Live {
     }
 
     fn finish(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<Turn> {
-        self.drain(each);
+        self.drain(each)?;
         self.look(true, each)?;
         if self.counters {
             let counters = self.settled_counters(each)?;

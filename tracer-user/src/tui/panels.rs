@@ -40,6 +40,11 @@ pub(super) fn totals(view: &View<'_>, settings: &Settings, width: usize) -> Line
         let seconds = Duration::from_secs(time.as_secs());
         parts.push((format!("watched {}", humantime::format_duration(seconds)), Style::new()));
     }
+    if let Some(cost) = &graph.cost {
+        let budget = cost.budget_percent.map(|limit| format!(" of {limit} %")).unwrap_or_default();
+        let memory = cost.memory_bytes / 1_000_000;
+        parts.push((format!("tracer {:.1} %{budget} CPU, {memory} MB", cost.percent()), QUIET));
+    }
     fitted(parts, width)
 }
 

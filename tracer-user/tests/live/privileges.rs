@@ -71,10 +71,14 @@ fn the_doctor_tries_every_hook_here() {
     }
 }
 
+/// On one CPU the tracer loads its programs one after the other, always in the same order.
+const ONE_THREAD: [&str; 3] = ["taskset", "--cpu-list", "0"];
+
 /// The `bpf()` calls that it takes to begin to watch, by number, without the loads of programs: those are tried again.
 fn calls_that_count() -> Vec<usize> {
     let output = Command::new("strace")
         .args(["-f", "--seccomp-bpf", "-qq", "-e", "trace=bpf", "-e", "signal=none"])
+        .args(ONE_THREAD)
         .arg(binary())
         .args(["watch", "--for", "100ms", "--output", "json"])
         .output()
@@ -96,6 +100,7 @@ fn whatever_the_kernel_refuses_is_named_in_one_line_or_as_a_degradation() {
         let output = Command::new("strace")
             .args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=bpf"])
             .args(["-e", &format!("inject=bpf:error=EINVAL:when={nth}")])
+            .args(ONE_THREAD)
             .arg(binary())
             .args(["watch", "--for", "100ms", "--output", "json", "--export", graph.to_str().unwrap()])
             .output()

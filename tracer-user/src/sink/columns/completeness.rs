@@ -8,8 +8,14 @@ use tracer_core::graph::snapshot::{Completeness, GraphSnapshot};
 
 /// One plain sentence: what was lost, what could not be known and what is degraded, or that there is none of it.
 pub(crate) fn completeness(graph: &GraphSnapshot) -> String {
-    let Completeness { records_lost, exchanges_lost, connections_before_start, unresolved_peers, degraded } =
-        &graph.completeness;
+    let Completeness {
+        records_lost,
+        exchanges_lost,
+        exchanges_counted: _,
+        connections_before_start,
+        unresolved_peers,
+        degraded,
+    } = &graph.completeness;
     let counted = [
         (*records_lost, "record lost (buffer full)", "records lost (buffer full)"),
         (*exchanges_lost, "exchange counted without its times", "exchanges counted without their times"),

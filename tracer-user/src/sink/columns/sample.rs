@@ -42,6 +42,7 @@ pub(crate) fn graph_of(calls: Vec<Call>) -> GraphSnapshot {
         Service { id: id.clone(), name, kind: ServiceKind::Program, instances: Vec::new() }
     };
     GraphSnapshot {
+        cost: None,
         schema: SCHEMA.to_owned(),
         host: "shop-1".to_owned(),
         from: "2026-01-01T00:00:00.000Z".to_owned(),
@@ -95,7 +96,8 @@ pub(crate) fn served(call: Call, requests: u64, per_second: f64) -> Call {
 }
 
 pub(crate) fn latency(mean: f64, estimated: bool) -> Latency {
-    Latency { mean, p50: mean * 0.9, p90: mean * 2.0, p99: mean * 11.7, max: mean * 20.0, samples: 99, estimated }
+    let [p50, p90, p99, max] = [0.9, 2.0, 11.7, 20.0].map(|factor| mean * factor);
+    Latency { mean, p50, p90, p99, max, samples: 99, estimated, sampled: false }
 }
 
 fn anomaly(kind: &str, message: &str) -> Anomaly {

@@ -119,6 +119,7 @@ fn completeness_hides_nothing() {
     graph.completeness = Completeness {
         records_lost: 12,
         exchanges_lost: 3,
+        exchanges_counted: 0,
         connections_before_start: 5,
         unresolved_peers: 2,
         degraded: vec![Degradation { name: "no\x1bhook".to_owned(), reason: "refused".to_owned() }],

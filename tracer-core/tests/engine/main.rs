@@ -8,105 +8,15 @@ use tracer_common::{ProcessId, Role, SocketCause, SocketRecord};
 use tracer_core::alert::AlertState;
 use tracer_core::baseline::Baseline;
 use tracer_core::engine::Config;
-use tracer_core::graph::snapshot::{Call, CallState, GraphSnapshot};
-use tracer_core::input::{Loss, Start};
+use tracer_core::graph::snapshot::CallState;
+use tracer_core::input::Loss;
 use tracer_core::sim::{self, Connection, Timing};
-use tracer_core::time::{Moment, Span, Wall};
+use tracer_core::time::Span;
 use tracer_core::{Engine, Input, Output};
+mod counted;
+mod run;
 
-const WINDOW: Span = Span::from_seconds(2);
-const TIMING: Timing = Timing { one_way: Span::from_millis(1), server: Span::from_millis(8) };
-
-/// A run whose clock stands where the last input left it.
-struct Run {
-    engine: Engine,
-    inputs: Vec<Input>,
-    outputs: Vec<Output>,
-    now: Moment,
-    connections: u64,
-}
-
-impl Run {
-    fn new(baseline: Option<Baseline>) -> Self {
-        let mut run = Self {
-            engine: Engine::new(Config { window: WINDOW, baseline, ..Config::default() }),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            now: Moment(1_000_000_000),
-            connections: 0,
-        };
-        let start = Start { host: "host".to_owned(), at: run.now, wall: Wall(0), boottime_ahead: 0 };
-        run.give(vec![Input::Start(start)]);
-        for (pid, program) in [(10, "/usr/bin/client"), (20, "/usr/bin/server"), (30, "/usr/bin/other")] {
-            let exec = sim::exec(sim::process(pid), program.as_bytes(), &[program.as_bytes()], run.now);
-            run.give(vec![sim::input(&exec)]);
-        }
-        run
-    }
-
-    fn give(&mut self, inputs: Vec<Input>) {
-        for input in inputs {
-            self.engine.handle(&input, &mut self.outputs);
-            self.inputs.push(input);
-        }
-    }
-
-    /// Lets time pass, with a tick every 100 ms.
-    fn pass(&mut self, span: Span) {
-        for _ in 0..span.0 / 100_000_000 {
-            self.now = self.now.after(Span::from_millis(100));
-            self.give(vec![Input::Tick { at: self.now, wall: Wall(0) }]);
-        }
-    }
-
-    fn open(&mut self, client: ProcessId, server: ProcessId) -> Connection {
-        self.connections += 1;
-        let port = 40_000 + u16::try_from(self.connections).unwrap();
-        let ends = sim::tuple(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 80).into());
-        let mut out = Vec::new();
-        let connection = Connection::open(self.connections * 10, client, server, ends, self.now, &mut out);
-        self.give(out);
-        connection
-    }
-
-    fn exchange(&mut self, connection: &mut Connection, timing: Timing) {
-        let mut out = Vec::new();
-        self.now = connection.exchange(100, 300, timing, self.now, &mut out);
-        self.give(out);
-    }
-
-    fn close(&mut self, mut connection: Connection) {
-        let mut out = Vec::new();
-        connection.close(self.now, &mut out);
-        self.give(out);
-    }
-
-    fn graph(&self) -> GraphSnapshot {
-        self.engine.snapshot()
-    }
-
-    fn only_call(&self) -> Call {
-        let graph = self.graph();
-        assert_eq!(graph.calls.len(), 1, "{:#?}", graph.calls);
-        graph.calls.into_iter().next().unwrap()
-    }
-
-    fn alerts(&self, kind: &str) -> Vec<AlertState> {
-        let of_kind = |output: &Output| match output {
-            Output::Alert(alert) if alert.kind == kind => Some(alert.state),
-            _ => None,
-        };
-        self.outputs.iter().filter_map(of_kind).collect()
-    }
-}
-
-fn client() -> ProcessId {
-    sim::process(10)
-}
-
-fn server() -> ProcessId {
-    sim::process(20)
-}
+use run::{Run, TIMING, WINDOW, client, server};
 
 /// A baseline learned from a minute of the client asking the server ten times a second.
 fn learned() -> Baseline {

@@ -1,0 +1,144 @@
+//! Counting the latencies of busy sockets in the kernel, where telling each exchange would cost more than the exchange
+//! is worth.
+//!
+//! A socket that does many exchanges a second is given a slot: a histogram. Its exchanges are counted there, and told by
+//! themselves only if they are slow, outside the histogram's range, part of a chain that is told, or one of a fixed share
+//! that both ends choose alike. Invariant: each timed exchange is either counted or told as not counted, never both,
+//! whatever happens to its record. Memory: `maps::LATENCIES`.
+
+use crate::emit::add;
+use crate::maps::{CONTROL, LATENCIES, free_slot};
+use tracer_common::{Detail, Exchange, LatencySlot, SocketState};
+
+/// How often a socket's pace is taken, in nanoseconds.
+const PACE_EVERY: u64 = 250_000_000;
+/// A socket is busy from 250 exchanges a second on: nanoseconds for each.
+const BUSY: u64 = 4_000_000;
+/// And no longer busy below 50.
+const CALM: u64 = 20_000_000;
+/// From 100 ms on an exchange is told by itself: nanoseconds.
+const SLOW: u64 = 100_000_000;
+/// One of 2^6 exchanges of a busy socket is told by itself.
+const SHARE_BITS: u32 = 6;
+
+/// What is told of exchanges: one of the [`Detail`] values.
+#[inline(always)]
+pub(crate) fn detail() -> u32 {
+    // SAFETY: points into the map value.
+    CONTROL.get_ptr(0).map_or(Detail::COUNTS, |control| unsafe { (*control).detail })
+}
+
+/// Whether an exchange that begins now on this socket is sure to be told by itself.
+#[inline(always)]
+pub(crate) fn will_be_told(state: &SocketState) -> bool {
+    state.slot == 0 || is_chosen(&state.exchange)
+}
+
+/// Counts the socket's exchange, which has an answer, if that is what is done with it; whether to tell it by itself.
+#[inline(always)]
+pub(crate) fn is_told(state: &mut SocketState, at: u64) -> bool {
+    let detail = detail();
+    if detail == Detail::COUNTS {
+        return false;
+    }
+    let passed = at.wrapping_sub(state.paced_at);
+    if passed >= PACE_EVERY {
+        pace(state, at, passed, detail);
+    }
+    state.slot == 0 || !count(state) || is_told_anyway(&state.exchange)
+}
+
+/// Counts an exchange; `false` when it cannot be counted.
+#[inline(always)]
+fn count(state: &mut SocketState) -> bool {
+    let exchange = &mut state.exchange;
+    let latency = exchange.response_first.wrapping_sub(exchange.request_first);
+    if exchange.request_first == 0
+        || exchange.flags & Exchange::UNTIMED != 0
+        || latency < LatencySlot::LOWEST
+        || latency >= LatencySlot::LIMIT
+    {
+        return false;
+    }
+    let Some(slot) = LATENCIES.get_ptr_mut(u32::from(state.slot)) else { return false };
+    let bucket = bucket(latency);
+    if bucket >= LatencySlot::BUCKETS as u64 {
+        return false;
+    }
+    exchange.flags |= Exchange::COUNTED;
+    // SAFETY: `slot` points into the map value, and `bucket` is below the length of the array.
+    unsafe {
+        let place = (&raw mut (*slot).counts).cast::<u32>().add(bucket as usize);
+        // The target's `core` has no read-modify-write atomics.
+        core::arch::asm!("lock *(u32 *)({place} + 0) += {one}", place = in(reg) place, one = in(reg) 1_u64);
+        add(&mut (*slot).sum, latency);
+    }
+    true
+}
+
+/// The slot's bucket for a latency between [`LatencySlot::LOWEST`] and [`LatencySlot::LIMIT`]. The target has no
+/// instruction that finds the leading one, so five comparisons do.
+#[inline(always)]
+fn bucket(latency: u64) -> u64 {
+    let (mut rest, mut leading) = (latency >> LatencySlot::LOWEST.ilog2(), 0_u64);
+    if rest >= 1 << 16 {
+        rest >>= 16;
+        leading += 16;
+    }
+    if rest >= 1 << 8 {
+        rest >>= 8;
+        leading += 8;
+    }
+    if rest >= 1 << 4 {
+        rest >>= 4;
+        leading += 4;
+    }
+    if rest >= 1 << 2 {
+        rest >>= 2;
+        leading += 2;
+    }
+    if rest >= 1 << 1 {
+        leading += 1;
+    }
+    let shift = leading + (LatencySlot::LOWEST.ilog2() - LatencySlot::SUB_BUCKET_BITS) as u64;
+    let index = (shift << LatencySlot::SUB_BUCKET_BITS) + (latency >> (shift & 63));
+    index - LatencySlot::FIRST as u64
+}
+
+/// Whether a counted exchange is told by itself as well.
+#[inline(always)]
+fn is_told_anyway(exchange: &Exchange) -> bool {
+    exchange.response_first - exchange.request_first >= SLOW || exchange.cause_cookie != 0 || is_chosen(exchange)
+}
+
+/// Whether it is one of the share that is told. Both ends know its sequence number, so they choose the same ones.
+#[inline(always)]
+fn is_chosen(exchange: &Exchange) -> bool {
+    // 2^32 divided by the golden ratio: multiples of it fall evenly whatever the distance of sequence numbers.
+    exchange.request_sequence.wrapping_mul(0x9e37_79b1) >> (32 - SHARE_BITS) == 0
+}
+
+/// Takes the socket's pace: gives it a slot when it has become busy, takes it away when it is calm again. Rare.
+#[inline(never)]
+fn pace(state: &mut SocketState, at: u64, passed: u64, detail: u32) {
+    let done = state.exchange.index.wrapping_sub(state.paced_index);
+    state.paced_at = at;
+    state.paced_index = state.exchange.index;
+    if state.slot == 0 {
+        if detail == Detail::LATENCIES && done.wrapping_mul(BUSY) >= passed {
+            claim(state);
+        }
+    } else if detail != Detail::LATENCIES || done.wrapping_mul(CALM) < passed {
+        // User space is told with the next record, reads the slot for the last time and frees it.
+        state.slot = 0;
+    }
+}
+
+#[inline(always)]
+fn claim(state: &mut SocketState) {
+    let Some(number) = free_slot() else { return };
+    let Some(slot) = LATENCIES.get_ptr_mut(number) else { return };
+    // SAFETY: points into the map value; the slot is nobody else's.
+    unsafe { (*slot).cookie = state.cookie };
+    state.slot = number as u16;
+}

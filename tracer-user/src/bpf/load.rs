@@ -1,0 +1,89 @@
+//! Loading the programs, several at once: the kernel's verifier takes most of the time until the tracer watches, and takes
+//! it for each program by itself.
+//!
+//! Invariant: every program of the plane is tried, and what came of it is told by its name. Memory: a result for each.
+
+use super::hooks::HOOKS;
+use super::plane::Plane;
+use super::refusal::refused;
+use anyhow::{Context as _, Result, bail};
+use aya::programs::{BtfTracePoint, CgroupSockAddr, Iter, Program};
+use aya::{Btf, Ebpf};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// No more threads than that: the largest program takes as long as all others together.
+const THREADS: usize = 2;
+
+/// How a program is loaded.
+#[derive(Clone, Copy)]
+enum Kind {
+    TracePoint(&'static str),
+    Iterator(&'static str),
+    Addresses,
+}
+
+/// What came of loading, by the names of the programs.
+pub(super) struct Loaded(HashMap<String, Result<()>>);
+
+impl Loaded {
+    /// What came of one program; it is told once.
+    pub(super) fn take(&mut self, program: &str) -> Result<()> {
+        self.0.remove(program).unwrap_or_else(|| bail!("the object does not have the program {program}"))
+    }
+}
+
+/// Loads every program of a plane.
+pub(super) fn load(programs: &mut Ebpf, plane: Plane, kernel: &Btf) -> Loaded {
+    let kinds = kinds(plane);
+    let jobs = programs.programs_mut().filter_map(|(name, program)| {
+        let place = kinds.iter().position(|(known, _)| *known == name)?;
+        Some((place, name.to_owned(), kinds.get(place)?.1, program))
+    });
+    let mut jobs: Vec<_> = jobs.collect();
+    // Taken from the end: those on input and output, which are the largest, first.
+    jobs.sort_by_key(|(place, ..)| std::cmp::Reverse(*place));
+    let (jobs, results) = (Mutex::new(jobs), Mutex::new(HashMap::new()));
+    let work = || {
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((_, name, kind, program)) = job else { return };
+            let result = load_one(program, kind, kernel).with_context(|| format!("load the program {name}"));
+            results.lock().unwrap_or_else(PoisonError::into_inner).insert(name, result);
+        }
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        (1..threads).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    Loaded(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The programs of a plane, the largest first.
+fn kinds(plane: Plane) -> Vec<(&'static str, Kind)> {
+    let rows = plane.iterators();
+    let iterators = [rows.census, rows.snapshot, rows.living, rows.flows, rows.stale];
+    let hooks = plane.hooks().iter().chain(HOOKS).map(|hook| (hook.program, Kind::TracePoint(hook.tracepoint)));
+    let iterators = iterators.map(|(name, target, _)| (name, Kind::Iterator(target)));
+    let addresses = plane.addresses().iter().map(|name| (*name, Kind::Addresses));
+    hooks.chain(iterators).chain(addresses).collect()
+}
+
+fn load_one(program: &mut Program, kind: Kind, kernel: &Btf) -> Result<()> {
+    match kind {
+        Kind::TracePoint(tracepoint) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(tracepoint, kernel).map_err(refused)
+        }
+        Kind::Iterator(target) => {
+            let program: &mut Iter = program.try_into()?;
+            program.load(target, kernel).map_err(refused)
+        }
+        Kind::Addresses => {
+            let program: &mut CgroupSockAddr = program.try_into()?;
+            program.load().map_err(refused)
+        }
+    }
+}
