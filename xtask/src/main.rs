@@ -3,6 +3,7 @@
 //! Invariant: this file only lists what there is; each subcommand is one module. Memory: none.
 #![expect(clippy::print_stdout, reason = "the results of a task go to standard output, its progress to standard error")]
 
+mod bench;
 mod build;
 mod coverage;
 mod demonstrate;
@@ -39,6 +40,11 @@ enum Task {
     Coverage(coverage::Options),
     /// Try the tracer on other kernels, in guests
     Vm(vm::Options),
+    /// Measure what the tracer costs
+    Bench(bench::Options),
+    /// A load of the measurements
+    #[command(hide = true)]
+    BenchWork(bench::work::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +56,8 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Vm(options) => vm::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::BenchWork(options) => bench::work::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

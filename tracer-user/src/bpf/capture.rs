@@ -192,6 +192,8 @@ impl Capture {
         // Edge-triggered: records that wait do not end a wait, only a program that wakes the reader does.
         epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
         capture.attach(&mut loaded)?;
+        drop(kernel);
+        load::give_back_memory();
         Ok(capture)
     }
 

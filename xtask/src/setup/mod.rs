@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Also install what emulates machines for other kernels (cargo xtask vm)
     #[arg(long)]
     pub(crate) guests: bool,
+    /// Also install the servers, clients and tools that the tracer is measured with (cargo xtask bench)
+    #[arg(long)]
+    pub(crate) benches: bool,
 }
 
 /// Rounds of looking and installing: package lists, compiler, linker, and one to see that nothing is missing.
@@ -86,7 +89,8 @@ fn consent(options: &Options) -> Result<()> {
     if !host::is_interactive() {
         let tests = if options.tests { " --tests" } else { "" };
         let guests = if options.guests { " --guests" } else { "" };
-        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}{guests}");
+        let benches = if options.benches { " --benches" } else { "" };
+        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}{guests}{benches}");
     }
     eprint!("go on? [y/N] ");
     io::stderr().flush().context("writing to the terminal")?;

@@ -49,6 +49,19 @@ pub(crate) const GUESTS: &[Row] = &[
     (Need::Program("qemu-system-aarch64"), &["qemu-system-arm"]),
 ];
 
+/// Everything `--benches` looks for.
+pub(crate) const BENCHES: &[Row] = &[
+    (Need::Program("nginx"), &["nginx-light", "nginx"]),
+    (Need::Program("wrk"), &["wrk"]),
+    (Need::Program("redis-server"), &["redis-server"]),
+    (Need::Program("redis-benchmark"), &["redis-tools"]),
+    (Need::Program("nghttpd"), &["nghttp2-server"]),
+    (Need::Program("h2load"), &["nghttp2-client"]),
+    (Need::Program("taskset"), &["util-linux"]),
+    (Need::Program("bpftool"), &["bpftool"]),
+    (Need::Program("bpftrace"), &["bpftrace"]),
+];
+
 /// Services that these packages would start, now and at every boot. Tests run their own instances of the programs.
 pub(crate) fn services(packages: &[String]) -> Vec<&'static str> {
     let starts = [

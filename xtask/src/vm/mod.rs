@@ -54,7 +54,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 const LIMIT_OF_ALL: Duration = Duration::from_secs(45 * 60);
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true })?;
+    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true, benches: false })?;
     let kernels = match (options.kernel.as_slice(), options.all) {
         ([], true) => KERNELS.to_vec(),
         ([], false) => always(),

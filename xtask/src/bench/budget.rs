@@ -1,0 +1,151 @@
+//! What the tracer may cost, a row each, and whether it does.
+//!
+//! Invariant: a row is met by what was measured or it is not; where nothing was measured, nothing is said. Memory: one
+//! static table.
+
+use super::Results;
+use super::overhead::{self, Placement};
+
+/// What a row of the budget is about.
+enum Figure {
+    /// Throughput with the tool over throughput without it: at least the limit.
+    Ratio { load: &'static str, tool: &'static str, placement: Placement },
+    /// The same, of calls that are not ours: within what pairs without the tool differ.
+    Untouched { load: &'static str },
+    /// Microseconds more for each request or call, in fine mode: at most the limit.
+    Difference { load: &'static str },
+    /// CPU time for each request, all processes, with over without, in fine mode: at most the limit.
+    Cpu { load: &'static str },
+    /// CPU of the tracer's process, percent of one: at most the limit.
+    Tracer { load: &'static str },
+    /// Records lost in all runs.
+    Lost,
+    /// Requests seen for each that was made, in the run that is furthest from one.
+    Seen,
+    /// Seconds until it watches.
+    Start,
+    /// CPU of an idle host's tracer, percent of one.
+    Idle,
+    /// Wake-ups a second on an idle host.
+    WakeUps,
+}
+
+/// A row.
+struct Row {
+    title: &'static str,
+    figure: Figure,
+    limit: f64,
+}
+
+const DEFAULT: &str = "default";
+const COUNTS: &str = "counts";
+
+const fn ratio(title: &'static str, load: &'static str, limit: f64) -> Row {
+    Row { title, figure: Figure::Ratio { load, tool: DEFAULT, placement: Placement::OneCore }, limit }
+}
+
+const fn counts(title: &'static str, load: &'static str) -> Row {
+    Row { title, figure: Figure::Ratio { load, tool: COUNTS, placement: Placement::OneCore }, limit: 0.97 }
+}
+
+const fn two(title: &'static str, load: &'static str) -> Row {
+    Row { title, figure: Figure::Ratio { load, tool: DEFAULT, placement: Placement::TwoCores }, limit: 0.98 }
+}
+
+const BUDGET: &[Row] = &[
+    ratio("TCP ping-pong, one core", "ping-pong", 0.93),
+    ratio("nginx keep-alive, one core", "nginx", 0.95),
+    ratio("nginx, new connections, one core", "nginx-connections", 0.95),
+    ratio("Redis GET, one core", "redis-16", 0.95),
+    ratio("bulk, one core", "bulk", 0.99),
+    two("nginx keep-alive, two cores", "nginx"),
+    two("nginx, new connections, two cores", "nginx-connections"),
+    two("Redis GET, two cores", "redis-16"),
+    two("Redis GET of 200 clients, two cores", "redis-200"),
+    counts("`--detail counts`: TCP ping-pong, one core", "ping-pong"),
+    counts("`--detail counts`: nginx keep-alive, one core", "nginx"),
+    counts("`--detail counts`: Redis GET, one core", "redis-16"),
+    Row { title: "getppid, one core", figure: Figure::Untouched { load: "getppid" }, limit: 1.0 },
+    Row { title: "read of /dev/zero, one core", figure: Figure::Untouched { load: "zeros" }, limit: 1.0 },
+    Row { title: "a TCP round trip, both ends traced", figure: Figure::Difference { load: "round-trip" }, limit: 1.4 },
+    Row { title: "CPU of all for a TCP round trip", figure: Figure::Cpu { load: "round-trip" }, limit: 1.10 },
+    Row { title: "getppid", figure: Figure::Difference { load: "getppid" }, limit: 0.002 },
+    Row { title: "read of /dev/zero", figure: Figure::Difference { load: "zeros" }, limit: 0.002 },
+    Row { title: "the tracer at 10,000 requests a second", figure: Figure::Tracer { load: "paced" }, limit: 2.0 },
+    Row { title: "records lost", figure: Figure::Lost, limit: 0.0 },
+    Row { title: "requests seen of those made", figure: Figure::Seen, limit: 1.0 },
+    Row { title: "start until it watches", figure: Figure::Start, limit: 0.3 },
+    Row { title: "an idle host: CPU of the tracer", figure: Figure::Idle, limit: 0.1 },
+    Row { title: "an idle host: wake-ups", figure: Figure::WakeUps, limit: 1.5 },
+];
+
+/// A row as it stands.
+pub(super) struct Standing {
+    pub(super) title: &'static str,
+    pub(super) limit: String,
+    pub(super) reached: String,
+    pub(super) met: bool,
+}
+
+/// Every row of which something was measured.
+pub(super) fn standings(results: &Results) -> Vec<Standing> {
+    BUDGET.iter().filter_map(|row| standing(row, results)).collect()
+}
+
+fn standing(row: &Row, results: &Results) -> Option<Standing> {
+    let limit = row.limit;
+    let told = |limit: String, reached: String, met: bool| Some(Standing { title: row.title, limit, reached, met });
+    let throughput = |load: &str, tool: &str, placement: Placement| {
+        let mut rows = results.overhead.iter();
+        rows.find(|row| row.load == load && row.tool == tool && row.placement == placement)
+    };
+    let fine = |load: &str| results.fine.iter().find(|row| row.load == load && row.tool == DEFAULT);
+    let ours = || results.overhead.iter().filter(|row| row.lost.is_some());
+    match row.figure {
+        Figure::Ratio { load, tool, placement } => {
+            let overhead::Row { ratio, control_least, control_most, .. } = throughput(load, tool, placement)?;
+            let noise = format!("{ratio:.3} (without it {control_least:.2} to {control_most:.2})");
+            told(format!("≥ {limit:.2}"), noise, *ratio >= limit)
+        }
+        Figure::Untouched { load } => {
+            let row = throughput(load, DEFAULT, Placement::OneCore)?;
+            let noise = format!("{:.3} (without it {:.2} to {:.2})", row.ratio, row.control_least, row.control_most);
+            told("1.00 within noise".to_owned(), noise, row.ratio >= row.control_least.min(limit))
+        }
+        Figure::Difference { load } => {
+            let row = fine(load)?;
+            let reached =
+                format!("+{:.3} µs on {:.3} µs (without it {:+.3})", row.difference, row.without, row.control);
+            told(format!("≤ +{limit} µs"), reached, row.difference <= limit + row.control.abs())
+        }
+        Figure::Cpu { load } => {
+            let row = fine(load)?;
+            let ratio = row.cpu_with / row.cpu_without;
+            told(format!("≤ {limit:.2}"), format!("{ratio:.3}"), ratio <= limit)
+        }
+        Figure::Tracer { load } => {
+            let row = throughput(load, DEFAULT, Placement::TwoCores)?;
+            told(format!("≤ {limit} % of a core"), format!("{:.2} %", row.tool_percent), row.tool_percent <= limit)
+        }
+        Figure::Lost => {
+            let lost: u64 = ours().filter_map(|row| row.lost).sum();
+            told("0".to_owned(), lost.to_string(), lost == 0)
+        }
+        Figure::Seen => {
+            let worst = ours().filter_map(|row| row.seen).max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()))?;
+            told("1".to_owned(), format!("{worst:.6}"), (worst - limit).abs() < 1e-4)
+        }
+        Figure::Start => {
+            let seconds = results.start?;
+            told(format!("≤ {limit} s"), format!("{seconds:.3} s"), seconds <= limit)
+        }
+        Figure::Idle => {
+            let idle = results.idle?;
+            told("not measurable".to_owned(), format!("{:.3} % of a core", idle.percent), idle.percent <= limit)
+        }
+        Figure::WakeUps => {
+            let idle = results.idle?;
+            told("none below 1 s".to_owned(), format!("{:.2} a second", idle.wake_ups), idle.wake_ups <= limit)
+        }
+    }
+}
