@@ -98,7 +98,7 @@ fn enter(socket: Object, at: u64, tally: Tally) -> Option<&'static mut SocketSta
     }
     state.active_at = at;
     if socket::own(state) {
-        report_owner(socket, state, at, tally);
+        report_owner(socket, state, tally);
     }
     Some(state)
 }
@@ -126,6 +126,7 @@ fn is_paced(socket: Object) -> bool {
 
 /// Reports that the running process owns the socket now. Rare, so out of the way of what is done for each input and output.
 #[inline(never)]
-fn report_owner(socket: Object, state: &mut SocketState, at: u64, tally: Tally) {
-    emit::socket(socket, state, SocketCause::OWNER, Some(current_task()), at, tally);
+fn report_owner(socket: Object, state: &mut SocketState, tally: Tally) {
+    // Not the moment at which a packet left: a look at all sockets may have come in between.
+    emit::socket(socket, state, SocketCause::OWNER, Some(current_task()), emit::now(), tally);
 }

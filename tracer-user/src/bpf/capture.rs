@@ -310,22 +310,22 @@ impl Capture {
         self.spill.take(kept_aside)
     }
 
-    /// Hands every waiting record to `each`, oldest first; returns how many there were.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(&[u8])) -> u64 {
-        let mut kept_aside = self.take_spilled();
-        if !kept_aside.is_empty() {
-            while let Some(record) = self.records.next() {
-                kept_aside.push(record.to_vec());
-            }
-            kept_aside.sort_by_key(|record| Header::read_from_prefix(record).map_or(0, |(header, _)| header.at));
-            kept_aside.iter().for_each(|record| each(record));
-            return u64::try_from(kept_aside.len()).unwrap_or(0);
-        }
-        let mut count = 0;
+    /// Hands every waiting record to `each`, those that a look found after the older ones. Returns how many had waited.
+    pub(crate) fn drain(&mut self, found: Vec<Vec<u8>>, mut each: impl FnMut(&[u8])) -> u64 {
+        let mut aside = self.take_spilled();
+        let mut count = u64::try_from(aside.len()).unwrap_or(0);
+        aside.extend(found);
+        aside.sort_by_key(|record| moment(record));
+        let mut aside = aside.into_iter().peekable();
         while let Some(record) = self.records.next() {
+            // Those of the ring stay in their order.
+            while let Some(older) = aside.next_if(|older| moment(older) <= moment(&record)) {
+                each(&older);
+            }
             each(&record);
             count += 1;
         }
+        aside.for_each(|record| each(&record));
         count
     }
 
@@ -387,6 +387,11 @@ impl Capture {
         }
         Ok(loss)
     }
+}
+
+/// When a record was written.
+fn moment(record: &[u8]) -> u64 {
+    Header::read_from_prefix(record).map_or(0, |(header, _)| header.at)
 }
 
 /// A level of detail as the programs know it.

@@ -1,7 +1,8 @@
 //! Inputs from the running kernel.
 //!
 //! Invariant: no record wakes the tracer by itself: while there is traffic the ring is drained on a timer, on an idle
-//! host the tracer sleeps for up to a second. Memory: the ring.
+//! host the tracer sleeps for up to a second. Memory: the ring, and what one look
+//! at all sockets finds.
 
 use super::{Delivery, Source, Turn};
 use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
@@ -115,8 +116,13 @@ impl Live {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
+        self.drain_with(Vec::new(), each)
+    }
+
+    /// Takes what waits, and what a look has found, in the order in which it happened.
+    fn drain_with(&mut self, found: Vec<Vec<u8>>, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
         let mut told = Telling { slots: &mut self.slots, each, failure: None };
-        let records = self.capture.drain(|record: &[u8]| told.tell(record));
+        let records = self.capture.drain(found, |record: &[u8]| told.tell(record));
         told.finish()?;
         self.received += records;
         Ok(records)
@@ -138,10 +144,10 @@ impl Live {
             (false, true) => Look::All,
             (false, false) => Look::Changed,
         };
-        let mut told = Telling { slots: &mut self.slots, each, failure: None };
-        self.capture.snapshot(look, |record: &[u8]| told.tell(record))?;
-        told.finish()?;
-        let records = self.drain(each)?;
+        // A socket is found as it is now: what happened to it before, under another owner perhaps, waits in the ring.
+        let mut found = Vec::new();
+        self.capture.snapshot(look, |record: &[u8]| found.push(record.to_vec()))?;
+        let records = self.drain_with(found, each)?;
         // Read after the records: what is lost is never told later than what it is missing from.
         each(Delivery::Input(Input::Loss(self.capture.loss()?)));
         if whole {
