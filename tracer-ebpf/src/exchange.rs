@@ -237,7 +237,9 @@ fn begin(state: &mut SocketState, sequence: u32, at: u64) {
             serving.cookie = state.cookie;
             serving.index = state.exchange.index;
         }
-    } else if state.role == Role::CLIENT && let Some(serving) = serving(0) {
+    } else if state.role == Role::CLIENT
+        && let Some(serving) = serving(0)
+    {
         state.exchange.cause_cookie = serving.cookie;
         state.exchange.cause_index = serving.index;
     }
