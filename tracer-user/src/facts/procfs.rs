@@ -37,7 +37,9 @@ pub(super) fn look_up(process: ProcessKey, own: &[u8], parents: &mut Parents) ->
     let variable =
         read(process.pid, "environ", ENVIRONMENT_BYTES).and_then(|contents| environment::service_name(&contents));
     let after = stat(process.pid)?;
-    if after.started != expected {
+    // One that ends loses its memory first: what was read last may be missing then, and half a process has a wrong name.
+    let ended = exe.is_some() && std::fs::read_link(path(process.pid, "exe")).is_err();
+    if after.started != expected || ended {
         return None;
     }
     let ancestors = parents.above(before.parent, own);
