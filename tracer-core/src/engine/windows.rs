@@ -38,7 +38,7 @@ impl Engine {
         let first = began == self.moments.start.at;
         for id in self.graph.call_ids() {
             let Some(call) = self.graph.get_mut(id) else { continue };
-            let window = call.close_window().clone();
+            let window = call.close_window();
             let complete = !first && call.first_seen < began;
             if judged {
                 let seen = Seen { window: &window, open: open.get(&id).copied().unwrap_or_default(), complete, loss };

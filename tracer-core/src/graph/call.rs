@@ -1,17 +1,16 @@
 //! A call: an edge of the graph.
 //!
 //! Invariant: totals are since start and only grow; the current window is closed by the engine's tick alone.
-//! Memory: `limits::WINDOWS` windows and five histograms.
+//! Memory: four histograms and the windows put away.
 
 use super::histogram::LatencyHistogram;
 use super::metrics::{self, Delta, Latencies, Window};
+use super::past::Past;
 use super::snapshot::{Anomaly, CallState, ErrorsByKind};
 use crate::detect::CallJudge;
 use crate::exchange::{Sample, Side};
 use crate::identity::{Port, ProcessKey, Transport};
-use crate::limits;
 use crate::time::{Moment, Span};
-use std::collections::VecDeque;
 use tracer_common::Totals;
 
 /// An edge of the graph.
@@ -29,7 +28,7 @@ pub struct CallNode {
     pub errors: ErrorsByKind,
     pub latencies: Latencies,
     pub current: Window,
-    pub closed: VecDeque<Window>,
+    pub past: Past,
     pub anomalies: Vec<Anomaly>,
     pub judge: CallJudge,
     /// Who made the call last, and who served it last.
@@ -52,7 +51,7 @@ impl CallNode {
             errors: ErrorsByKind::default(),
             latencies: Latencies::default(),
             current: Window::default(),
-            closed: VecDeque::new(),
+            past: Past::default(),
             anomalies: Vec::new(),
             judge: CallJudge::default(),
             client: None,
@@ -107,13 +106,11 @@ impl CallNode {
         self.current.latency.merge(seen);
     }
 
-    /// Ends the current window and returns it as the newest closed one.
-    pub fn close_window(&mut self) -> &Window {
-        if self.closed.len() >= limits::WINDOWS {
-            self.closed.pop_front();
-        }
-        self.closed.push_back(std::mem::take(&mut self.current));
-        self.closed.back().unwrap_or(&self.current)
+    /// Ends the current window, puts it away and returns it.
+    pub fn close_window(&mut self) -> Window {
+        let window = std::mem::take(&mut self.current);
+        self.past.add(&window);
+        window
     }
 
     /// Whether nothing was ever counted: its connections turned out to be calls of others.
@@ -128,26 +125,19 @@ impl CallNode {
         self.totals.responses > 0
     }
 
-    /// The last windows and the current one.
-    pub fn recent(&self) -> impl Iterator<Item = &Window> {
-        self.closed.iter().chain(std::iter::once(&self.current))
-    }
-
-    /// The latency of the last windows.
+    /// The last windows and the current one, as one.
     #[must_use]
-    pub fn recent_latency(&self) -> LatencyHistogram {
-        let mut merged = LatencyHistogram::default();
-        self.recent().for_each(|window| merged.merge(&window.latency));
-        merged
+    pub fn recent(&self) -> Window {
+        let mut all = self.current.clone();
+        self.past.add_to(&mut all);
+        all
     }
 
-    /// Requests a second over the last windows; `running` is how long the current window lasts already.
+    /// Requests a second over the last windows, `requests` in all; `running` is how long the current one lasts already.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    pub fn rate(&self, window: Span, running: Span, now: Moment) -> Option<f64> {
-        let windows = u64::try_from(self.closed.len()).unwrap_or(0);
-        let covered = Span(window.0.saturating_mul(windows).saturating_add(running.0)).min(now.since(self.first_seen));
-        let requests: u64 = self.recent().map(|window| window.requests).sum();
+    pub fn rate(&self, requests: u64, window: Span, running: Span, now: Moment) -> Option<f64> {
+        let covered = Span(window.0.saturating_mul(self.past.len()).saturating_add(running.0)).min(now.since(self.first_seen));
         (covered >= Span::from_millis(100)).then(|| requests as f64 / covered.as_seconds())
     }
 }

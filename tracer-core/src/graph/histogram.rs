@@ -6,21 +6,31 @@
 //! buckets (`tracer_common::LatencySlot`). The `hdrhistogram` crate keeps dense counters, 4 to 25 KB for each
 //! histogram; three kinds of latency × seven windows × 10,000 calls of those need gigabytes, where the tracer has
 //! some 60 MB. Count, minimum and maximum are exact, the sum up to 584 years.
-//! Invariant: buckets are sorted by index, none is empty, and their counts add up to `count`.
-//! Memory: 56 bytes, and 8 for each touched bucket (at most [`LatencyHistogram::BUCKETS`], twice that while the
-//! vector grows): some tens of buckets for the latency of one call. [`LatencyHistogram::clear`] frees it.
+//!
+//! A value is put behind the buckets and sorted in among them when the room is used up, so recording touches one place
+//! in memory however many buckets there are. Invariant: the first `settled` buckets are sorted by index, each index once;
+//! none is empty; their counts and what they carried over add up to `count`. Memory: 72 bytes, and 4 for each touched
+//! bucket (at most [`LatencyHistogram::BUCKETS`]) with a quarter of room: some tens of buckets for the latency of one call.
+
+mod bucket;
 
 use super::snapshot::Latency;
 use crate::time::Span;
+use bucket::Bucket;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-/// Bits of a value below its leading one that tell buckets apart.
-const SUB_BUCKET_BITS: u32 = 7;
-const SUB_BUCKETS: u64 = 1 << SUB_BUCKET_BITS;
+/// Room for values that a histogram begins with.
+const FIRST_ROOM: usize = 6;
 
 /// A distribution of spans. Nothing here panics or overflows: counts and the sum saturate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct LatencyHistogram {
     buckets: Vec<Bucket>,
+    /// How many of them are sorted and different.
+    settled: usize,
+    /// What buckets had no room for.
+    carried: Option<Box<Carried>>,
     count: u64,
     /// Nanoseconds, saturating.
     sum: u64,
@@ -29,19 +39,43 @@ pub struct LatencyHistogram {
     max: u64,
 }
 
+/// Counts beyond what buckets can hold, by index: of a call that was busy for days.
+#[derive(Clone, Debug, Default)]
+struct Carried(Vec<(u16, u64)>);
+
+impl Carried {
+    fn add(&mut self, index: u16, count: u64) {
+        match self.0.iter_mut().find(|(held, _)| *held == index) {
+            Some((_, held)) => *held = held.saturating_add(count),
+            None => self.0.push((index, count)),
+        }
+    }
+
+    fn of(&self, index: u16) -> u64 {
+        self.0.iter().find(|(held, _)| *held == index).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// A histogram as it is put away: postcard writes most buckets in two bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Packed {
+    sum: u64,
+    min: u64,
+    max: u64,
+    /// How far each bucket is from the one before it, and how many values it holds.
+    buckets: Vec<(u16, u64)>,
+}
+
 impl LatencyHistogram {
     /// How many buckets there are for all of `u64`; none is stored before it is touched.
-    pub const BUCKETS: usize = 7_424;
+    pub const BUCKETS: usize = Bucket::NUMBER;
 
     /// Adds one value.
     pub fn record(&mut self, span: Span) {
-        let index = Bucket::index_of(span.0);
-        // The position of the bucket, or where it belongs.
-        let at = self.buckets.partition_point(|bucket| bucket.index() < index);
-        match self.buckets.get_mut(at) {
-            Some(bucket) if bucket.index() == index => bucket.add(1),
-            _ => self.buckets.insert(at, Bucket::new(index, 1)),
+        if self.buckets.len() == self.buckets.capacity() {
+            self.make_room();
         }
+        self.buckets.push(Bucket::of(span.0));
         self.account(1, span.0, span.0, span.0);
     }
 
@@ -49,19 +83,17 @@ impl LatencyHistogram {
     /// largest value are known to 1/128 then.
     #[must_use]
     pub fn of_counts(counts: &[(u16, u32)], sum: u64) -> Option<Self> {
-        let mut buckets: Vec<Bucket> = Vec::with_capacity(counts.len());
+        let mut histogram = Self { buckets: Vec::with_capacity(counts.len()), ..Self::default() };
         for &(index, count) in counts {
-            let in_order = buckets.last().is_none_or(|last| last.index() < u64::from(index));
-            if usize::from(index) >= Self::BUCKETS || count == 0 || !in_order {
+            let in_order = histogram.buckets.last().is_none_or(|last| last.index() < index);
+            if count == 0 || !in_order {
                 return None;
             }
-            buckets.push(Bucket::new(index.into(), count.into()));
+            histogram.push(index, count.into())?;
         }
-        let (first, last) = (buckets.first()?, buckets.last()?);
-        let (min, max) = (first.lowest(), last.highest());
-        let mut histogram = Self::default();
+        histogram.settled = histogram.buckets.len();
+        let (min, max) = (histogram.buckets.first()?.lowest(), histogram.buckets.last()?.highest());
         histogram.account(counts.iter().map(|&(_, count)| u64::from(count)).sum(), sum, min, max);
-        histogram.buckets = buckets;
         Some(histogram)
     }
 
@@ -70,20 +102,13 @@ impl LatencyHistogram {
         if other.is_empty() {
             return;
         }
-        let mut merged = Vec::with_capacity(self.buckets.len().max(other.buckets.len()));
-        let mut theirs = other.buckets.iter().copied().peekable();
-        for mut ours in self.buckets.drain(..) {
-            while let Some(earlier) = theirs.next_if(|theirs| theirs.index() < ours.index()) {
-                merged.push(earlier);
-            }
-            if let Some(same) = theirs.next_if(|theirs| theirs.index() == ours.index()) {
-                ours.add(same.count());
-            }
-            merged.push(ours);
+        self.buckets.reserve_exact(other.buckets.len());
+        self.buckets.extend_from_slice(&other.buckets);
+        for (index, count) in other.carried.iter().flat_map(|carried| &carried.0) {
+            self.carried.get_or_insert_default().add(*index, *count);
         }
-        merged.extend(theirs);
-        self.buckets = merged;
         self.account(other.count, other.sum, other.min, other.max);
+        self.settle();
     }
 
     /// Forgets everything and frees the buckets, so that one busy window does not cost memory for ever.
@@ -102,10 +127,10 @@ impl LatencyHistogram {
         self.count == 0
     }
 
-    /// How many buckets are stored: what memory is in proportion to.
+    /// How many buckets are touched: what memory is in proportion to.
     #[must_use]
     pub fn touched_buckets(&self) -> usize {
-        self.buckets.len()
+        self.sorted().buckets.len()
     }
 
     /// The mean, rounded down to a nanosecond. Exact unless the values add up to more than 584 years.
@@ -139,11 +164,12 @@ impl LatencyHistogram {
         }
         let rank = rank(percent, self.count);
         let mut seen = 0u64;
-        let bucket = self.buckets.iter().find(|bucket| {
-            seen = seen.saturating_add(bucket.count());
+        let sorted = self.sorted();
+        let found = sorted.counts().find(|(_, count)| {
+            seen = seen.saturating_add(*count);
             seen >= rank
         });
-        Some(Span(bucket.map_or(self.max, |bucket| bucket.highest().min(self.max))))
+        Some(Span(found.map_or(self.max, |(bucket, _)| bucket.highest().min(self.max))))
     }
 
     /// How many recorded values are above `limit`; values that share its bucket (within 1/128) do not count as
@@ -153,24 +179,112 @@ impl LatencyHistogram {
         if limit.0 < self.min {
             return self.count;
         }
-        let index = Bucket::index_of(limit.0);
-        let above = self.buckets.iter().rev().take_while(|bucket| bucket.index() > index);
-        above.fold(0, |count, bucket| count.saturating_add(bucket.count()))
+        let index = Bucket::of(limit.0).index();
+        let sorted = self.sorted();
+        let above = sorted.counts().filter(|(bucket, _)| bucket.index() > index);
+        above.fold(0, |all, (_, count)| all.saturating_add(count))
     }
 
     /// The figures for people, in milliseconds; `None` without values. `estimated` is passed through.
     #[must_use]
     pub fn summary(&self, estimated: bool) -> Option<Latency> {
+        let sorted = self.sorted();
         Some(Latency {
-            mean: self.mean()?.as_millis(),
-            p50: self.percentile(50.0)?.as_millis(),
-            p90: self.percentile(90.0)?.as_millis(),
-            p99: self.percentile(99.0)?.as_millis(),
-            max: self.max()?.as_millis(),
+            mean: sorted.mean()?.as_millis(),
+            p50: sorted.percentile(50.0)?.as_millis(),
+            p90: sorted.percentile(90.0)?.as_millis(),
+            p99: sorted.percentile(99.0)?.as_millis(),
+            max: sorted.max()?.as_millis(),
             samples: self.count,
             estimated,
             sampled: false,
         })
+    }
+
+    /// As it is put away.
+    pub(super) fn pack(&self) -> Packed {
+        let mut before = 0;
+        let sorted = self.sorted();
+        let buckets = sorted.counts().map(|(bucket, count)| {
+            let step = bucket.index() - before;
+            before = bucket.index();
+            (step, count)
+        });
+        Packed { sum: self.sum, min: self.min, max: self.max, buckets: buckets.collect() }
+    }
+
+    /// Adds what was put away.
+    pub(super) fn merge_packed(&mut self, packed: &Packed) {
+        let mut index = 0_u16;
+        let mut count = 0_u64;
+        self.buckets.reserve_exact(packed.buckets.len());
+        for (step, held) in &packed.buckets {
+            index = index.saturating_add(*step);
+            count = count.saturating_add(*held);
+            self.push(index, *held);
+        }
+        if count > 0 {
+            self.account(count, packed.sum, packed.min, packed.max);
+        }
+        self.settle();
+    }
+
+    /// Puts a bucket behind the others.
+    fn push(&mut self, index: u16, count: u64) -> Option<()> {
+        let mut bucket = Bucket::at(index)?;
+        let rest = bucket.add(count.saturating_sub(1));
+        if rest > 0 {
+            self.carried.get_or_insert_default().add(index, rest);
+        }
+        self.buckets.push(bucket);
+        Some(())
+    }
+
+    /// Sorts in what was added; makes room for more if that alone does not.
+    fn make_room(&mut self) {
+        self.settle();
+        let used = self.buckets.len();
+        if self.buckets.capacity() - used <= used / 8 {
+            self.buckets.reserve_exact((used / 4).max(FIRST_ROOM));
+        }
+    }
+
+    /// Sorts in what was added.
+    fn settle(&mut self) {
+        if self.settled == self.buckets.len() {
+            return;
+        }
+        // The standard sort takes what is sorted already as it is.
+        self.buckets.sort();
+        let carried = &mut self.carried;
+        self.buckets.dedup_by(|next, kept| {
+            let same = next.index() == kept.index();
+            if same {
+                let rest = kept.add(next.count());
+                if rest > 0 {
+                    carried.get_or_insert_default().add(kept.index(), rest);
+                }
+            }
+            same
+        });
+        self.settled = self.buckets.len();
+    }
+
+    /// The same with everything sorted in.
+    fn sorted(&self) -> Cow<'_, Self> {
+        if self.settled == self.buckets.len() {
+            return Cow::Borrowed(self);
+        }
+        let mut sorted = self.clone();
+        sorted.settle();
+        Cow::Owned(sorted)
+    }
+
+    /// Every bucket in order, and how many values it holds. Only of what is sorted.
+    fn counts(&self) -> impl Iterator<Item = (Bucket, u64)> + '_ {
+        let carried = self.carried.as_deref();
+        let of = move |bucket: &Bucket| carried.map_or(0, |carried| carried.of(bucket.index()));
+        self.buckets.iter().map(move |bucket| (*bucket, bucket.count().saturating_add(of(bucket))))
     }
 
     fn account(&mut self, count: u64, sum: u64, min: u64, max: u64) {
@@ -181,6 +295,18 @@ impl LatencyHistogram {
     }
 }
 
+/// Whatever the order in which values came.
+impl PartialEq for LatencyHistogram {
+    fn eq(&self, other: &Self) -> bool {
+        let figures = |held: &Self| (held.count, held.sum, held.min, held.max);
+        let (own, others) = (self.sorted(), other.sorted());
+        let index = |(bucket, count): (Bucket, u64)| (bucket.index(), count);
+        figures(self) == figures(other) && own.counts().map(index).eq(others.counts().map(index))
+    }
+}
+
+impl Eq for LatencyHistogram {}
+
 /// Which value, counted from 1 in ascending order, is the percentile.
 fn rank(percent: f64, count: u64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limited to 0 ..= 1e8; NaN becomes 0")]
@@ -189,222 +315,5 @@ fn rank(percent: f64, count: u64) -> u64 {
     u64::try_from(rank).unwrap_or(count).max(1)
 }
 
-/// A bucket's index in the upper 16 bits and its count in the lower 48 (at a million values a second, nine years),
-/// so that one takes 8 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bucket(u64);
-
-impl Bucket {
-    const COUNT_BITS: u32 = 48;
-    const COUNT_MAX: u64 = (1 << Self::COUNT_BITS) - 1;
-
-    fn new(index: u64, count: u64) -> Self {
-        Self((index << Self::COUNT_BITS) | count.min(Self::COUNT_MAX))
-    }
-
-    fn index(self) -> u64 {
-        self.0 >> Self::COUNT_BITS
-    }
-
-    fn count(self) -> u64 {
-        self.0 & Self::COUNT_MAX
-    }
-
-    fn add(&mut self, count: u64) {
-        *self = Self::new(self.index(), self.count().saturating_add(count));
-    }
-
-    /// Values below 256 have a bucket each; above, each power of two has 128 buckets of equal width.
-    fn index_of(value: u64) -> u64 {
-        let leading_one = (value | SUB_BUCKETS).ilog2();
-        let shift = leading_one - SUB_BUCKET_BITS;
-        u64::from(shift) * SUB_BUCKETS + (value >> shift)
-    }
-
-    /// The highest value that falls into this bucket.
-    fn highest(self) -> u64 {
-        self.lowest() | ((1 << self.shift()) - 1)
-    }
-
-    /// The lowest value that falls into this bucket.
-    fn lowest(self) -> u64 {
-        (self.index() - self.shift() * SUB_BUCKETS) << self.shift()
-    }
-
-    fn shift(self) -> u64 {
-        (self.index() / SUB_BUCKETS).saturating_sub(1)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use tracer_common::LatencySlot;
-
-    fn histogram(values: &[u64]) -> LatencyHistogram {
-        let mut histogram = LatencyHistogram::default();
-        for &value in values {
-            histogram.record(Span(value));
-        }
-        histogram
-    }
-
-    /// The percentile by its definition: by trying every recorded value.
-    fn percentile_by_definition(values: &[u64], per_mille: u64) -> u64 {
-        let total = values.len() as u64;
-        let enough =
-            |limit: u64| values.iter().filter(|&&value| value <= limit).count() as u64 * 1000 >= per_mille * total;
-        values.iter().copied().filter(|&value| enough(value)).min().unwrap()
-    }
-
-    /// Values of all magnitudes, as uniform ones would nearly all be above 2^56.
-    fn values() -> impl Strategy<Value = Vec<u64>> {
-        vec((any::<u64>(), 0u32..64).prop_map(|(value, shift)| value >> shift), 1..300)
-    }
-
-    proptest! {
-        #[test]
-        fn a_percentile_is_never_below_the_exact_one_and_at_most_a_128th_above(values in values(), per_mille in 0u64..=1000) {
-            let exact = percentile_by_definition(&values, per_mille);
-            let Span(found) = histogram(&values).percentile(per_mille as f64 / 10.0).unwrap();
-            prop_assert!(found >= exact);
-            prop_assert!(found - exact <= exact / 128, "{found} for {exact}");
-        }
-
-        #[test]
-        fn percentiles_do_not_fall_as_the_percentage_rises(values in values(), a in -1.0..101.0f64, b in -1.0..101.0f64) {
-            let histogram = histogram(&values);
-            prop_assert!(histogram.percentile(a.min(b)) <= histogram.percentile(a.max(b)));
-            prop_assert!(histogram.percentile(a.min(b)) >= histogram.min());
-            prop_assert_eq!(histogram.percentile(100.0), histogram.max());
-        }
-
-        #[test]
-        fn merging_equals_recording_everything_in_one(a in values(), b in values()) {
-            let mut merged = histogram(&a);
-            merged.merge(&histogram(&b));
-            prop_assert_eq!(&merged, &histogram(&[a, b].concat()));
-            merged.merge(&LatencyHistogram::default());
-            let mut from_empty = LatencyHistogram::default();
-            from_empty.merge(&merged);
-            prop_assert_eq!(from_empty, merged);
-        }
-
-        #[test]
-        fn count_minimum_maximum_and_mean_are_exact(values in vec(0..u64::MAX / 300, 1..300)) {
-            let histogram = histogram(&values);
-            prop_assert_eq!(histogram.len(), values.len() as u64);
-            prop_assert_eq!(histogram.min(), values.iter().min().map(|&min| Span(min)));
-            prop_assert_eq!(histogram.max(), values.iter().max().map(|&max| Span(max)));
-            prop_assert_eq!(histogram.mean(), Some(Span(values.iter().sum::<u64>() / values.len() as u64)));
-        }
-
-        #[test]
-        fn the_count_above_a_limit_errs_only_by_values_within_a_128th_of_it(values in values(), limit in any::<u64>(), shift in 0u32..64) {
-            let limit = limit >> shift;
-            let above = |limit: u64| values.iter().filter(|&&value| value > limit).count() as u64;
-            let found = histogram(&values).count_above(Span(limit));
-            prop_assert!(found <= above(limit) && found >= above(limit.saturating_add(limit / 128)));
-        }
-
-        #[test]
-        fn a_value_lies_in_its_own_bucket_and_not_in_the_one_below(value in any::<u64>(), shift in 0u32..64) {
-            let value = value >> shift;
-            let index = Bucket::index_of(value);
-            prop_assert!(value <= Bucket::new(index, 1).highest());
-            prop_assert!(index == 0 || value > Bucket::new(index - 1, 1).highest());
-        }
-    }
-
-    #[test]
-    fn the_kernels_buckets_are_these() {
-        for value in (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1, (3 << bit) / 2]) {
-            assert_eq!(Bucket::index_of(value), LatencySlot::index(value) as u64, "{value}");
-        }
-        const { assert!(LatencySlot::FIRST + LatencySlot::BUCKETS <= LatencyHistogram::BUCKETS) };
-    }
-
-    #[test]
-    fn what_was_counted_in_buckets_is_as_what_was_recorded_to_a_128th() {
-        let recorded = histogram(&[5_000, 5_001, 70_000, 3_000_000]);
-        let told = |bucket: &Bucket| (bucket.index().try_into().unwrap(), bucket.count().try_into().unwrap());
-        let counts: Vec<_> = recorded.buckets.iter().map(told).collect();
-        let counted = LatencyHistogram::of_counts(&counts, recorded.sum).unwrap();
-        assert_eq!((&counted.buckets, counted.len(), counted.mean()), (&recorded.buckets, 4, recorded.mean()));
-        assert!(counted.max() >= recorded.max() && counted.max().unwrap().0 <= 3_000_000 * 129 / 128);
-        assert!(counted.min() <= recorded.min() && counted.percentile(100.0) == counted.max());
-    }
-
-    #[test]
-    fn counts_that_no_kernel_writes_are_refused() {
-        for counts in [&[][..], &[(7_424, 1)], &[(1, 0)], &[(2, 1), (1, 1)], &[(1, 1), (1, 1)]] {
-            assert_eq!(LatencyHistogram::of_counts(counts, 1), None, "{counts:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_recorded_has_no_figures() {
-        let empty = LatencyHistogram::default();
-        assert_eq!((empty.mean(), empty.max(), empty.percentile(50.0), empty.summary(false)), (None, None, None, None));
-        assert_eq!((empty.len(), empty.count_above(Span(0))), (0, 0));
-    }
-
-    #[test]
-    fn a_percentage_in_decimals_means_that_and_not_the_float_nearest_to_it() {
-        for hundredths in 1..=10_000u32 {
-            assert_eq!(rank(f64::from(hundredths) / 100.0, 10_000), u64::from(hundredths));
-        }
-    }
-
-    #[test]
-    fn a_tenth_of_a_percent_of_a_thousand_values_is_one_value() {
-        let histogram = histogram(&(1..=1000).map(|value| value << 40).collect::<Vec<_>>());
-        assert_eq!(histogram.count_above(Span(999 << 40)), 1);
-        assert!(histogram.percentile(99.9) < histogram.percentile(99.901));
-        assert_eq!(histogram.percentile(f64::NAN), histogram.percentile(0.0));
-        assert_eq!(histogram.percentile(f64::INFINITY), histogram.max());
-    }
-
-    #[test]
-    fn the_whole_range_of_values_has_as_many_buckets_as_documented_and_no_more() {
-        assert_eq!(Bucket::index_of(u64::MAX) + 1, LatencyHistogram::BUCKETS as u64);
-        let mut all = LatencyHistogram::default();
-        for index in (0..LatencyHistogram::BUCKETS as u64).rev() {
-            all.record(Span(Bucket::new(index, 1).highest()));
-            all.record(Span(Bucket::new(index, 1).highest()));
-        }
-        assert_eq!(all.touched_buckets(), LatencyHistogram::BUCKETS);
-        assert_eq!((all.min(), all.max()), (Some(Span(0)), Some(Span(u64::MAX))));
-        assert_eq!(size_of::<LatencyHistogram>(), 56);
-    }
-
-    #[test]
-    fn full_counters_stay_full_and_the_mean_stays_within_the_values() {
-        let mut histogram = histogram(&[u64::MAX]);
-        for _ in 0..70 {
-            let copy = histogram.clone();
-            histogram.merge(&copy);
-        }
-        assert_eq!(histogram.len(), u64::MAX);
-        assert_eq!(histogram.mean(), Some(Span(u64::MAX)));
-        assert_eq!(histogram.percentile(50.0), Some(Span(u64::MAX)));
-    }
-
-    #[test]
-    fn a_cleared_histogram_is_as_new_and_holds_no_memory() {
-        let mut cleared = histogram(&[1, 1_000, 1_000_000]);
-        cleared.clear();
-        assert_eq!(cleared, LatencyHistogram::default());
-        assert_eq!(cleared.buckets.capacity(), 0);
-    }
-
-    #[test]
-    fn the_summary_is_in_milliseconds() {
-        let summary = histogram(&[1_000_000, 2_000_000, 3_000_000, 10_000_000]).summary(true).unwrap();
-        assert_eq!((summary.mean, summary.max, summary.samples, summary.estimated), (4.0, 10.0, 4, true));
-        assert!((2.0..=2.0 * 129.0 / 128.0).contains(&summary.p50), "{summary:?}");
-        assert_eq!(summary.p99, 10.0);
-    }
-}
+mod tests;

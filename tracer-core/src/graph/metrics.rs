@@ -87,6 +87,14 @@ pub struct Window {
     pub latency: LatencyHistogram,
 }
 
+impl Window {
+    /// Whether nothing happened in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.requests == 0 && self.failed_connections == 0 && self.errors == 0 && self.latency.is_empty()
+    }
+}
+
 /// All errors.
 #[must_use]
 pub fn sum(errors: &ErrorsByKind) -> u64 {

@@ -6,6 +6,7 @@
 pub mod call;
 pub mod histogram;
 pub mod metrics;
+pub mod past;
 pub mod service;
 pub mod snapshot;
 mod view;

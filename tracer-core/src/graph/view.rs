@@ -126,11 +126,8 @@ fn service_view(node: &ServiceNode, moments: &Moments, processes: &Processes) ->
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
 fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Moments, open: Open) -> Call {
-    let (mut tries, mut errors) = (0_u64, 0_u64);
-    for window in call.recent() {
-        tries += window.requests + window.failed_connections;
-        errors += window.errors;
-    }
+    let recent = call.recent();
+    let (tries, errors) = (recent.requests + recent.failed_connections, recent.errors);
     // Exchanges are told apart by turns until a parser knows the protocol.
     let estimated = true;
     Call {
@@ -148,7 +145,12 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         errors: metrics::sum(&call.errors),
         errors_by_kind: call.errors,
         error_rate: (tries > 0).then(|| (errors as f64 / tries as f64).min(1.0)),
-        requests_per_second: call.rate(moments.window, moments.now.since(moments.window_began), moments.now),
+        requests_per_second: call.rate(
+            recent.requests,
+            moments.window,
+            moments.now.since(moments.window_began),
+            moments.now,
+        ),
         latency_ms: call.latencies.client.summary(estimated),
         server_latency_ms: call.latencies.server.summary(estimated),
         wait_ms: call
@@ -156,7 +158,7 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
             .wait
             .summary(estimated)
             .map(|wait| Latency { sampled: call.latencies.counted > 0, ..wait }),
-        recent_latency_ms: call.recent_latency().summary(estimated),
+        recent_latency_ms: recent.latency.summary(estimated),
         bytes_sent: call.totals.bytes_sent,
         bytes_received: call.totals.bytes_received,
         in_flight: open.in_flight,
