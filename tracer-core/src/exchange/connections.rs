@@ -7,7 +7,9 @@ use super::joining::{Fit, Key, neighbours};
 use super::{Closing, Connection, End, Pairing, Side};
 use crate::limits;
 use crate::time::{Moment, Span};
+use rustc_hash::FxHashMap;
 use slab::Slab;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use tracer_common::SocketFlags;
 
@@ -21,8 +23,9 @@ pub type ConnectionId = usize;
 #[derive(Debug, Default)]
 pub struct Connections {
     slab: Slab<Connection>,
-    by_cookie: HashMap<u64, (ConnectionId, Side)>,
-    by_key: HashMap<Key, Vec<ConnectionId>>,
+    /// Looked into for every record. The kernel counts cookies up, so nobody chooses what collides.
+    by_cookie: FxHashMap<u64, (ConnectionId, Side)>,
+    by_key: HashMap<Key, SmallVec<[ConnectionId; 2]>>,
     /// Connections that a tick must look at: without a call, or over.
     attention: Vec<ConnectionId>,
     /// Connections not followed because of the cap.
@@ -137,7 +140,8 @@ impl Connections {
     /// Lets the other end find this one by everything that is known of it.
     fn register(&mut self, id: ConnectionId, side: Side) {
         let Some(end) = self.slab.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
-        let new: Vec<Key> = end.keys(side).filter(|key| !end.registered.contains(key)).collect();
+        let new: SmallVec<[Key; 2]> = end.keys(side).filter(|key| !end.registered.contains(key)).collect();
+        end.registered.reserve_exact(new.len());
         end.registered.extend(&new);
         for key in new {
             self.by_key.entry(key).or_default().push(id);

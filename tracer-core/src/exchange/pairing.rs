@@ -10,7 +10,7 @@
 use super::Side;
 use crate::limits;
 use crate::time::{Moment, Span};
-use std::collections::VecDeque;
+use smallvec::SmallVec;
 
 /// One end's view of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ pub struct Sample {
     pub server_counted: bool,
 }
 
-/// Exchanges of one connection that wait for their other end.
+/// Exchanges of one connection that wait for their other end, oldest first. Mostly there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Pairing {
-    waiting: VecDeque<Half>,
+    waiting: SmallVec<[Half; 1]>,
 }
 
 impl Pairing {
@@ -50,12 +50,12 @@ impl Pairing {
             .waiting
             .iter()
             .position(|held| held.side != half.side && held.sequence == half.sequence && are_one(held, &half));
-        if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
+        if let Some(held) = other.map(|place| self.waiting.remove(place)) {
             let (client, server) = if half.side == Side::Client { (half, held) } else { (held, half) };
             return Some(join(client, server));
         }
-        self.waiting.push_back(half);
-        if self.waiting.len() > limits::UNPAIRED_EXCHANGES { self.waiting.pop_front().map(alone) } else { None }
+        self.waiting.push(half);
+        (self.waiting.len() > limits::UNPAIRED_EXCHANGES).then(|| alone(self.waiting.remove(0)))
     }
 
     /// The views that wait.

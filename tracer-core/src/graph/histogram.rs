@@ -18,6 +18,7 @@ use super::snapshot::Latency;
 use crate::time::Span;
 use bucket::Bucket;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Room for values that a histogram begins with.
@@ -249,24 +250,35 @@ impl LatencyHistogram {
         }
     }
 
-    /// Sorts in what was added.
+    /// Sorts in what was added: in one walk over the buckets, most of which are there.
     fn settle(&mut self) {
-        if self.settled == self.buckets.len() {
-            return;
-        }
-        // The standard sort takes what is sorted already as it is.
-        self.buckets.sort();
-        let carried = &mut self.carried;
-        self.buckets.dedup_by(|next, kept| {
-            let same = next.index() == kept.index();
-            if same {
-                let rest = kept.add(next.count());
-                if rest > 0 {
-                    carried.get_or_insert_default().add(kept.index(), rest);
-                }
+        let (settled, added) = self.buckets.split_at_mut(self.settled);
+        added.sort_unstable();
+        let mut places = settled.iter_mut();
+        let mut place = places.next();
+        let mut new: SmallVec<[Bucket; 16]> = SmallVec::new();
+        for bucket in added {
+            while place.as_ref().is_some_and(|held| held.index() < bucket.index()) {
+                place = places.next();
             }
-            same
-        });
+            let held = place.as_deref_mut().filter(|held| held.index() == bucket.index());
+            let last = new.last_mut().filter(|last| last.index() == bucket.index());
+            match held.or(last) {
+                Some(held) => {
+                    let rest = held.add(bucket.count());
+                    if rest > 0 {
+                        self.carried.get_or_insert_default().add(held.index(), rest);
+                    }
+                }
+                None => new.push(*bucket),
+            }
+        }
+        self.buckets.truncate(self.settled);
+        if !new.is_empty() {
+            self.buckets.extend_from_slice(&new);
+            // The standard sort joins two sorted parts without sorting them again.
+            self.buckets.sort();
+        }
         self.settled = self.buckets.len();
     }
 
