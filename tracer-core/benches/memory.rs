@@ -8,7 +8,7 @@ use serde::Serialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use std::alloc::System;
 use tracer_core::engine::Config;
-use tracer_core::sim::{Host, Size};
+use tracer_core::sim::{Host, Size, named, process};
 use tracer_core::time::Span;
 use tracer_core::{Engine, Input, Output};
 
@@ -91,6 +91,20 @@ fn tell(of: &'static str, count: u32, bytes: f64, allocations: f64) {
     }
 }
 
+/// Processes that are known and own nothing.
+fn processes(count: u32) -> f64 {
+    let known: Vec<Input> =
+        (0..count).map(|number| named(process(number + 1), &format!("/usr/bin/program-{number}"))).collect();
+    let (mut engine, mut out) = (Engine::new(Config::default()), Vec::new());
+    let region = Region::new(ALLOCATOR);
+    known.iter().for_each(|input| engine.handle(input, &mut out));
+    figure(region.change().bytes_allocated) - figure(region.change().bytes_deallocated)
+}
+
+/// What one call of a busy host is used for.
+const RATES: [(&str, usize, usize); 3] =
+    [("call, silent", 0, 0), ("call, 1 exchange a second", 7, 10), ("call, 10 exchanges a second", 7, 100)];
+
 fn main() {
     for connections in [100, 1_000, 10_000, 100_000] {
         let one = in_use(Size { calls: 1, connections: 1 }, 0, 0);
@@ -98,17 +112,18 @@ fn main() {
     }
     for calls in [10, 100, 1_000, 10_000] {
         let size = |calls, connections| Size { calls, connections };
-        for (of, windows, each) in
-            [("call, silent", 0, 0), ("call, 1 exchange a second", 7, 10), ("call, 10 exchanges a second", 7, 100)]
-        {
+        for (of, windows, each) in RATES {
             let exchanges = usize::try_from(calls).unwrap_or(0) * each;
+            let all = in_use(size(calls, calls), windows, exchanges);
             // The connections themselves are counted above.
-            let besides = in_use(size(1, calls), 0, 0);
-            tell(of, calls, in_use(size(calls, calls), windows, exchanges) - besides, 0.0);
+            tell(of, calls, all - in_use(size(1, calls), 0, 0), 0.0);
+            if each == 10 {
+                tell("engine, with so many calls of 1 exchange a second", calls, all, 0.0);
+            }
         }
     }
-    for processes in [1_000, 10_000] {
-        tell("process", processes, in_use(Size { calls: 1, connections: 1 }, 0, 0), 0.0);
+    for count in [1_000, 10_000] {
+        tell("process", count, processes(count), 0.0);
     }
     let mut run = Run::new(Size { calls: 100, connections: 1_000 });
     run.windows(1, 200_000);

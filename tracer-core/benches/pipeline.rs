@@ -11,6 +11,7 @@ use tracer_core::decode::{Record, decode};
 use tracer_core::engine::Config;
 use tracer_core::exchange::{Half, Pairing, Side};
 use tracer_core::graph::histogram::LatencyHistogram;
+use tracer_core::input::SocketLatencies;
 use tracer_core::sim::{Host, Size};
 use tracer_core::time::{Moment, Span};
 use tracer_core::{Engine, Input, Output};
@@ -128,6 +129,14 @@ fn stages(criterion: &mut Criterion) {
     let mut turns = halves.iter().map(|half| half.response_first.since(half.request_first)).cycle();
     group.bench_function("histogram", |bencher| bencher.iter(|| turns.next().map(|span| histogram.record(span))));
     group.bench_function("whole", |bencher| bencher.iter_custom(|records| run.records(records)));
+
+    let look = Ring::of(&run.host.look());
+    let mut turns = look.bytes.chunks_exact(look.length).cycle();
+    group.bench_function("look", |bencher| {
+        bencher.iter(|| turns.next().map(|bytes| run.engine.record(bytes, &mut run.out)));
+    });
+    let counted = Input::Latencies(SocketLatencies { cookie: 1, sum: 1, counts: (1_600..1_700).map(|index| (index, 1)).collect() });
+    group.bench_function("latencies", |bencher| bencher.iter(|| run.engine.handle(&counted, &mut run.out)));
     group.finish();
 }
 

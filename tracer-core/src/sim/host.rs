@@ -132,8 +132,9 @@ impl Host {
     }
 }
 
-/// What the host finds out about a process.
-fn named(process: ProcessId, program: &str) -> Input {
+/// What the host finds out about a process of that program.
+#[must_use]
+pub fn named(process: ProcessId, program: &str) -> Input {
     let key = ProcessKey { pid: process.pid, exec: process.exec, started: process.started };
     Input::Process(ProcessFacts {
         process: key,

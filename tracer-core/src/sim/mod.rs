@@ -13,6 +13,6 @@ mod records;
 mod socket;
 
 pub use connection::{Connection, Timing};
-pub use host::{Host, Size};
+pub use host::{Host, Size, named};
 pub use records::{NETNS, exchange, exec, input, process, reversed, socket, tuple};
 pub use socket::SimSocket;
