@@ -1,8 +1,8 @@
 //! Every cap of the core, in one place.
 //!
 //! Invariant: no table grows beyond its cap; what is dropped or folded is counted and named in `completeness`.
-//! Memory: in proportion to open connections (less than a KiB each) and calls (some KiB each); some hundred MB with
-//! all tables full.
+//! Memory: in proportion to open connections (a KiB each), calls (2 to 5 KiB each) and processes (a KiB each); some
+//! hundred MB with all tables full.
 
 /// Services; beyond it, the node `other`.
 pub const SERVICES: usize = 4_096;
@@ -12,8 +12,9 @@ pub const CALLS: usize = 16_384;
 pub const FIRING_ALERTS: usize = 16_384;
 /// Bytes of a baseline file: `CALLS` calls with names of full length, and room.
 pub const BASELINE_BYTES: usize = 32 << 20;
-/// Processes remembered; the least recently used goes first.
-pub const PROCESSES: usize = 32_768;
+/// Processes remembered; the half used longest ago goes first. Seven eighths of a power of two: so many fill a hash table
+/// just before it doubles.
+pub const PROCESSES: usize = 28_672;
 /// Connections followed at once; beyond it new ones are counted as dropped.
 pub const CONNECTIONS: usize = 262_144;
 /// Listening sockets, past ones included; the oldest goes first.

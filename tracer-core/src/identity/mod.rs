@@ -8,6 +8,7 @@ pub mod answers;
 pub mod cgroup;
 pub mod choose;
 pub mod environment;
+mod lineage;
 pub mod listeners;
 pub mod naming;
 pub mod peers;

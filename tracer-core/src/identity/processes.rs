@@ -4,6 +4,7 @@
 //! parent's program. Memory: `limits::PROCESSES`; when full, the half used longest ago goes and is counted.
 
 use super::choose::{self, Finding, Subject};
+use super::lineage::{Lineage, Lineages};
 use super::{Port, ProcessKey, Rules, naming};
 use crate::alert::ProcessEvidence;
 use crate::graph::ServiceName;
@@ -31,7 +32,7 @@ pub struct Process {
     /// What it listens on, at most `limits::PORTS`.
     ports: Vec<Port>,
     /// Its parents as `/proc` showed them.
-    ancestors: Vec<Ancestor>,
+    ancestors: Lineage,
     /// It runs its parent's program, having executed none of its own.
     same_program_as_parent: bool,
     /// It was asked for, so it is not asked for again.
@@ -48,6 +49,7 @@ pub struct Process {
 pub struct Processes {
     rules: Rules,
     table: HashMap<ProcessKey, Process>,
+    lineages: Lineages,
     turn: u64,
     /// Processes forgotten because of the cap.
     pub dropped: u64,
@@ -91,11 +93,11 @@ impl Processes {
 
     /// An adapter looked the process up.
     pub fn learned(&mut self, facts: &ProcessFacts) {
+        let ancestors = self.lineages.share(&facts.ancestors);
         let process = self.entry(facts.process);
         (process.asked, process.learned, process.service) = (true, true, None);
         process.uid = process.uid.or(facts.uid);
-        process.ancestors.clone_from(&facts.ancestors);
-        process.ancestors.truncate(limits::PARENTS);
+        process.ancestors = ancestors;
         process.comm = process.comm.take().or_else(|| facts.comm.clone());
         process.exe = process.exe.take().or_else(|| facts.exe.clone());
         if process.arguments.is_empty() {
@@ -152,7 +154,7 @@ impl Processes {
         let mut ports: Vec<Port> = lineage.iter().flat_map(|process| process.ports.iter().cloned()).collect();
         ports.sort_unstable();
         ports.dedup();
-        let ancestors = lineage.iter().map(|process| process.ancestors.as_slice()).find(|all| !all.is_empty());
+        let ancestors = lineage.iter().map(|process| &*process.ancestors).find(|all| !all.is_empty());
         Some(Subject {
             exe: program.exe.as_deref(),
             arguments: &program.arguments,

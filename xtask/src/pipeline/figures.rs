@@ -59,11 +59,7 @@ impl Figures {
             commit: said("git", &["rev-parse", "--short", "HEAD"])?,
             times: folders(times)?
                 .into_iter()
-                .map(|group| {
-                    let cases = folders(&times.join(&group))?.into_iter();
-                    let cases = cases.filter_map(|case| Some((median(&times.join(&group).join(&case))?, case)));
-                    Ok((group, cases.map(|(time, case)| (case, time)).collect()))
-                })
+                .map(|group| Ok((group.clone(), cases(&times.join(group))?)))
                 .collect::<Result<_>>()?,
             memory,
         })
@@ -95,6 +91,12 @@ fn folders(folder: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Ok(names.filter(|name| folder.join(name).is_dir()).collect())
+}
+
+/// The results of a group, by case.
+fn cases(group: &Path) -> Result<BTreeMap<String, f64>> {
+    let cases = folders(group)?.into_iter();
+    Ok(cases.filter_map(|case| Some((case.clone(), median(&group.join(case))?))).collect())
 }
 
 /// `None` for a folder that holds no result, such as that of a report.
