@@ -135,7 +135,11 @@ fn stages(criterion: &mut Criterion) {
     group.bench_function("look", |bencher| {
         bencher.iter(|| turns.next().map(|bytes| run.engine.record(bytes, &mut run.out)));
     });
-    let counted = Input::Latencies(SocketLatencies { cookie: 1, sum: 1, counts: (1_600..1_700).map(|index| (index, 1)).collect() });
+    let counted = Input::Latencies(SocketLatencies {
+        cookie: 1,
+        sum: 1,
+        counts: (1_600..1_700).map(|index| (index, 1)).collect(),
+    });
     group.bench_function("latencies", |bencher| bencher.iter(|| run.engine.handle(&counted, &mut run.out)));
     group.finish();
 }

@@ -137,7 +137,8 @@ impl CallNode {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     pub fn rate(&self, requests: u64, window: Span, running: Span, now: Moment) -> Option<f64> {
-        let covered = Span(window.0.saturating_mul(self.past.len()).saturating_add(running.0)).min(now.since(self.first_seen));
+        let covered =
+            Span(window.0.saturating_mul(self.past.len()).saturating_add(running.0)).min(now.since(self.first_seen));
         (covered >= Span::from_millis(100)).then(|| requests as f64 / covered.as_seconds())
     }
 }

@@ -69,7 +69,12 @@ pub(super) fn budget(figures: &Figures) -> Result<Vec<Standing>> {
             0.02,
             "",
         ),
-        at_most("allocations for a record of a socket", figures.taken("record of a socket", 2_000)?.allocations, 0.0, ""),
+        at_most(
+            "allocations for a record of a socket",
+            figures.taken("record of a socket", 2_000)?.allocations,
+            0.0,
+            "",
+        ),
     ])
 }
 

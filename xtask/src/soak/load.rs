@@ -56,7 +56,12 @@ const KINDS: [Kind; 6] = [
     Kind { name: "requests on connections that stay", transport: "tcp", port: |to| to.keep.into(), run: keep },
     Kind { name: "requests on a busy connection", transport: "tcp", port: |to| to.busy.into(), run: busy },
     Kind { name: "datagrams", transport: "udp", port: |to| to.datagrams.into(), run: datagrams },
-    Kind { name: "requests on Unix sockets", transport: "unix", port: |to| to.path.to_string_lossy().into(), run: local },
+    Kind {
+        name: "requests on Unix sockets",
+        transport: "unix",
+        port: |to| to.path.to_string_lossy().into(),
+        run: local,
+    },
 ];
 
 /// What a thread works with.

@@ -136,7 +136,9 @@ mod tests {
     #[test]
     fn a_map_is_as_full_as_it_has_grown_and_another_descriptor_is_no_map() {
         let text = |memory: u32| {
-            format!("pos:\t0\nmap_type:\t1\nkey_size:\t8\nvalue_size:\t392\nmax_entries:\t1000\nmemlock:\t{memory}\nmap_id:\t7\n")
+            format!(
+                "pos:\t0\nmap_type:\t1\nkey_size:\t8\nvalue_size:\t392\nmax_entries:\t1000\nmemlock:\t{memory}\nmap_id:\t7\n"
+            )
         };
         let (id, empty) = Map::of(&text(16_000)).unwrap();
         let (_, used) = Map::of(&text(116_000)).unwrap();

@@ -88,9 +88,8 @@ fn descriptors(samples: &[Sample]) -> Check {
 }
 
 fn maps(samples: &[Sample], seen: &Seen) -> Check {
-    let fullest = samples.first().map_or(0.0, |first| {
-        samples.iter().map(|sample| sample.fullest(first)).fold(0.0, f64::max)
-    });
+    let fullest =
+        samples.first().map_or(0.0, |first| samples.iter().map(|sample| sample.fullest(first)).fold(0.0, f64::max));
     let told = seen.map_full.map_or("unknown".to_owned(), |count| count.to_string());
     Check {
         what: "no map was full",
@@ -116,9 +115,8 @@ fn requests(made: &Made, seen: &Seen) -> Vec<Check> {
     let said = completeness.records_lost > 0 || !losses.is_empty();
     let check = |what, place: &super::load::Place| {
         let ours = seen.graph.calls.iter().filter(|call| call.transport == place.transport && call.port == place.port);
-        let (counted, connections) = ours.fold((0, 0), |(requests, connections), call| {
-            (requests + call.requests, connections + call.connections)
-        });
+        let (counted, connections) = ours
+            .fold((0, 0), |(requests, connections), call| (requests + call.requests, connections + call.connections));
         let missing = i128::from(place.requests) - i128::from(counted);
         Check {
             what,

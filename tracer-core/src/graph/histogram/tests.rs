@@ -17,8 +17,7 @@ fn histogram(values: &[u64]) -> LatencyHistogram {
 /// The percentile by its definition: by trying every recorded value.
 fn percentile_by_definition(values: &[u64], per_mille: u64) -> u64 {
     let total = values.len() as u64;
-    let enough =
-        |limit: u64| values.iter().filter(|&&value| value <= limit).count() as u64 * 1000 >= per_mille * total;
+    let enough = |limit: u64| values.iter().filter(|&&value| value <= limit).count() as u64 * 1000 >= per_mille * total;
     values.iter().copied().filter(|&value| enough(value)).min().unwrap()
 }
 
