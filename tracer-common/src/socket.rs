@@ -57,8 +57,8 @@ abi! {
         /// The thread that read (client) or sent (server) the response.
         pub response_thread: u32,
         pub flags: u32,
-        /// The inbound exchange which `request_thread` was serving when it began this outbound one: the cookie of
-        /// its socket and its index; zeros when there was none.
+        /// The inbound exchange that `request_thread` had begun last when it began this outbound one: the cookie of its
+        /// socket and its index; zeros when there was none that is told. Whether it still served it, the times say.
         pub cause_index: u64,
         pub cause_cookie: u64,
     }

@@ -231,10 +231,11 @@ fn begin(state: &mut SocketState, sequence: u32, at: u64) {
     state.exchange.request_sequence = sequence;
     state.exchange.request_thread = state.owner_thread;
     state.phase = Phase::REQUEST;
-    // What is not told can be nobody's cause.
-    if state.role == Role::SERVER && latency::will_be_told(state) {
-        if let Some(serving) = serving(u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE)) {
-            serving.cookie = state.cookie;
+    if state.role == Role::SERVER {
+        // What is not told can be nobody's cause.
+        let told = latency::will_be_told(state);
+        if let Some(serving) = serving(if told { u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE) } else { 0 }) {
+            serving.cookie = if told { state.cookie } else { 0 };
             serving.index = state.exchange.index;
         }
     } else if state.role == Role::CLIENT
