@@ -32,9 +32,7 @@ impl Bucket {
     }
 
     pub(super) fn index(self) -> u16 {
-        #[expect(clippy::cast_possible_truncation, reason = "13 bits are left")]
-        let index = (self.0 >> Self::COUNT_BITS) as u16;
-        index
+        (self.0 >> Self::COUNT_BITS) as u16
     }
 
     pub(super) fn count(self) -> u64 {
