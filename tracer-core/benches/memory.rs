@@ -1,6 +1,6 @@
 //! What user space's memory grows with: bytes for each connection, call and process, and allocations for each record.
 //!
-//! Prints one JSON object a line, which `cargo xtask pipeline` makes tables of. Invariant: the engine alone is counted;
+//! Prints one JSON object a line, which `cargo xtask bench pipeline` makes tables of. Invariant: the engine alone is counted;
 //! what makes its inputs is made before. Memory: one simulated host.
 #![expect(clippy::print_stdout, reason = "its results go to standard output")]
 

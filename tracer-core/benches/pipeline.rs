@@ -1,7 +1,7 @@
 //! How user space's cost grows: time for each record by stage, by open sockets, by calls and by rate; time for each
 //! tick, each end of a window and each snapshot.
 //!
-//! Records are made beforehand and lie one behind the other, as in the ring. `cargo xtask pipeline` runs this and makes
+//! Records are made beforehand and lie one behind the other, as in the ring. `cargo xtask bench pipeline` runs this and makes
 //! tables of it. Invariant: what makes inputs is never measured. Memory: one simulated host and a batch of records.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

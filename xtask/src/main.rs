@@ -8,7 +8,7 @@ mod build;
 mod coverage;
 mod demonstrate;
 mod host;
-mod pipeline;
+mod sample;
 mod setup;
 mod soak;
 mod test;
@@ -40,8 +40,6 @@ enum Task {
     Test(test::Options),
     /// Write or check docs/coverage.md from what the live tests have shown
     Coverage(coverage::Options),
-    /// Measure what user space takes for each record, and how that grows
-    Pipeline(pipeline::Options),
     /// Watch a host on which processes and connections come and go, for long: what the tracer takes must not grow
     Soak(soak::Options),
     /// A process of the soak
@@ -64,7 +62,6 @@ fn main() -> ExitCode {
         Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
         Task::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
-        Task::Pipeline(options) => pipeline::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::SoakWork(options) => soak::work::run(&options),
         Task::Vm(options) => vm::run(&options),

@@ -3,8 +3,11 @@
 //! Invariant: a row is met by what was measured or it is not; where nothing was measured, nothing is said. Memory: one
 //! static table.
 
+use std::fmt::Write as _;
+
 use super::Results;
 use super::overhead::{self, Placement};
+use crate::sample::mebibytes;
 
 /// What a row of the budget is about.
 enum Figure {
@@ -18,6 +21,10 @@ enum Figure {
     Cpu { load: &'static str },
     /// CPU of the tracer's process, percent of one: at most the limit.
     Tracer { load: &'static str },
+    /// The same for so many requests a second, from a load that makes as many as it can.
+    TracerAt { load: &'static str, rate: f64 },
+    /// Memory with so many calls, MiB.
+    Memory { calls: u32 },
     /// Records lost in all runs.
     Lost,
     /// Requests seen for each that was made, in the run that is furthest from one.
@@ -72,6 +79,13 @@ const BUDGET: &[Row] = &[
     Row { title: "getppid", figure: Figure::Difference { load: "getppid" }, limit: 0.002 },
     Row { title: "read of /dev/zero", figure: Figure::Difference { load: "zeros" }, limit: 0.002 },
     Row { title: "the tracer at 10,000 requests a second", figure: Figure::Tracer { load: "paced" }, limit: 2.0 },
+    Row {
+        title: "the tracer for 100,000 requests a second, from Redis GETs of 200 clients",
+        figure: Figure::TracerAt { load: "redis-200", rate: 100_000.0 },
+        limit: 15.0,
+    },
+    Row { title: "memory at 1,000 calls", figure: Figure::Memory { calls: 1_000 }, limit: 40.0 },
+    Row { title: "memory at 10,000 calls", figure: Figure::Memory { calls: 10_000 }, limit: 60.0 },
     Row { title: "records lost", figure: Figure::Lost, limit: 0.0 },
     Row { title: "requests seen of those made", figure: Figure::Seen, limit: 1.0 },
     Row { title: "start until it watches", figure: Figure::Start, limit: 0.3 },
@@ -85,6 +99,16 @@ pub(super) struct Standing {
     pub(super) limit: String,
     pub(super) reached: String,
     pub(super) met: bool,
+}
+
+/// Rows as a table.
+pub(super) fn table(standings: &[Standing]) -> String {
+    let mut text = String::from("| | limit | reached | |\n|---|---|---|---|\n");
+    for Standing { title, limit, reached, met } in standings {
+        let met = if *met { "met" } else { "**not met**" };
+        let _ = writeln!(text, "| {title} | {} | {} | {met} |", limit.trim_end(), reached.trim_end());
+    }
+    text
 }
 
 /// Every row of which something was measured.
@@ -126,6 +150,17 @@ fn standing(row: &Row, results: &Results) -> Option<Standing> {
         Figure::Tracer { load } => {
             let row = throughput(load, DEFAULT, Placement::TwoCores)?;
             told(format!("≤ {limit} % of a core"), format!("{:.2} %", row.tool_percent), row.tool_percent <= limit)
+        }
+        Figure::TracerAt { load, rate } => {
+            let row = throughput(load, DEFAULT, Placement::TwoCores)?;
+            let percent = row.tool_percent * rate / row.with;
+            let reached = format!("{percent:.2} % (measured {:.2} % at {:.0}/s)", row.tool_percent, row.with);
+            told(format!("≤ {limit} % of a core"), reached, percent <= limit)
+        }
+        Figure::Memory { calls } => {
+            let row = results.growth.iter().find(|row| row.size.calls == calls)?;
+            let memory = mebibytes(row.resident);
+            told(format!("≤ {limit} MiB"), format!("{memory:.1} MiB"), memory <= limit)
         }
         Figure::Lost => {
             let lost: u64 = ours().filter_map(|row| row.lost).sum();

@@ -5,8 +5,12 @@
 
 mod budget;
 mod fine;
+mod growth;
+mod hold;
 mod loads;
+mod machine;
 mod overhead;
+mod pipeline;
 mod process;
 mod programs;
 mod report;
@@ -16,13 +20,14 @@ pub(crate) mod work;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{build, host, setup};
+use machine::Machine;
 use overhead::{Placement, Plan};
 use programs::Statistics;
 use tool::Tool;
@@ -37,6 +42,8 @@ pub(crate) struct Options {
 enum What {
     /// Throughput and latency of real loads, with the tracer and without it, in turns (root)
     Overhead(Overhead),
+    /// What user space takes for each record, connection and call, and how that grows
+    Pipeline(pipeline::Options),
 }
 
 #[derive(clap::Args)]
@@ -82,11 +89,8 @@ struct Overhead {
 /// Everything that was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Results {
-    machine: String,
-    cores: usize,
-    kernel: String,
-    date: String,
-    commit: String,
+    #[serde(flatten)]
+    machine: Machine,
     cycles: u32,
     seconds: f64,
     overhead: Vec<overhead::Row>,
@@ -95,6 +99,7 @@ struct Results {
     /// Seconds from the start of the tracer until it watches, the median.
     start: Option<f64>,
     idle: Option<Idle>,
+    growth: Vec<growth::Row>,
 }
 
 /// The tracer on an idle host.
@@ -111,7 +116,13 @@ struct Idle {
 const COMPARED: [&str; 5] = ["ping-pong", "nginx", "redis-16", "getppid", "zeros"];
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let What::Overhead(options) = &options.what;
+    match &options.what {
+        What::Overhead(options) => overhead(options),
+        What::Pipeline(options) => pipeline::run(options),
+    }
+}
+
+fn overhead(options: &Overhead) -> Result<ExitCode> {
     if !host::is_root() {
         bail!("this loads kernel programs and changes kernel.bpf_stats_enabled: run it as root");
     }
@@ -146,11 +157,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
         others.extend(scripts()?);
     }
     let mut results = Results {
-        machine: machine(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        kernel: said("uname", &["-r"])?,
-        date: said("date", &["--utc", "+%Y-%m-%d"])?,
-        commit: said("git", &["rev-parse", "--short", "HEAD"])?,
+        machine: Machine::this()?,
         cycles: options.cycles,
         seconds: options.seconds,
         overhead: Vec::new(),
@@ -158,6 +165,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
         programs: Vec::new(),
         start: Some(start(&default, folder)?),
         idle: None,
+        growth: Vec::new(),
     };
     let _off = Statistics::set(false)?;
     if options.idle_seconds > 0.0 {
@@ -185,6 +193,10 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
                 results.overhead.push(overhead::measure(*load, tool, placement, plan, folder)?);
             }
         }
+    }
+    for size in growth::SOCKETS.iter().chain(&growth::CALLS).filter(|_| options.only.is_empty()) {
+        eprintln!("{} connections of {} calls", size.connections, size.calls);
+        results.growth.push(growth::measure(*size, &default, folder)?);
     }
     if let Some(load) = loads::LOADS.first().filter(|load| load.name.contains(&options.only)) {
         results.programs = programs::measure(*load, &default, folder)?;
@@ -234,18 +246,4 @@ fn idle(tool: &Tool, seconds: f64, folder: &Path) -> Result<Idle> {
     running.end()?;
     #[expect(clippy::cast_precision_loss, reason = "some hundreds")]
     Ok(Idle { percent: spent / seconds * 100.0, wake_ups: switched as f64 / seconds, seconds })
-}
-
-fn machine() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
-    line.and_then(|line| line.split_once(": "))
-        .map_or("a processor without a name".to_owned(), |(_, name)| name.to_owned())
-}
-
-fn said(name: &str, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new(name);
-    let output = command.args(arguments).current_dir(host::workspace()).output();
-    let output = output.with_context(|| format!("starting {name}"))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

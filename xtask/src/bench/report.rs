@@ -5,19 +5,20 @@
 use std::fmt::Write as _;
 
 use super::Results;
-use super::budget::standings;
-use super::{fine, loads, overhead};
+use super::budget::{standings, table};
+use super::{fine, growth, loads, overhead};
+use crate::sample::mebibytes;
 
 /// The page.
 pub(super) fn page(results: &Results) -> String {
     let mut text = String::from("# Performance\n\nWhat the tracer costs, as it was measured");
-    let Results { machine, cores, kernel, date, commit, cycles, seconds, .. } = results;
+    let Results { machine, cycles, seconds, .. } = results;
     let _ = writeln!(
         text,
         ": by `cargo xtask bench overhead --write`, which writes this page. Nothing here is written by hand.\n\n\
-         {machine}, {cores} cores, Linux {kernel}, {date}, commit `{commit}`.\n"
+         {machine}.\n"
     );
-    budget(&mut text, results);
+    let _ = writeln!(text, "## Budget\n\n{}", table(&standings(results)).trim_end());
     fine_table(&mut text, results);
     let _ = writeln!(
         text,
@@ -33,16 +34,9 @@ pub(super) fn page(results: &Results) -> String {
     for row in &results.overhead {
         throughput_row(&mut text, row);
     }
+    growth_tables(&mut text, results);
     programs(&mut text, results);
     text
-}
-
-fn budget(text: &mut String, results: &Results) {
-    text.push_str("## Budget\n\n| | limit | reached | |\n|---|---|---|---|\n");
-    for row in standings(results) {
-        let met = if row.met { "met" } else { "**not met**" };
-        let _ = writeln!(text, "| {} | {} | {} | {met} |", row.title, row.limit, row.reached);
-    }
 }
 
 fn fine_table(text: &mut String, results: &Results) {
@@ -96,6 +90,33 @@ fn throughput_row(text: &mut String, row: &overhead::Row) {
     );
 }
 
+fn growth_tables(text: &mut String, results: &Results) {
+    if results.growth.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## With more sockets, and more calls\n\nConnections that were there before the tracer, and are used in turn. Both ends of \
+         each are on this host: two open sockets. Memory of the kernel is that of maps and what else it took, each socket's state \
+         included.\n",
+    );
+    for sizes in [growth::SOCKETS, growth::CALLS] {
+        text.push_str(
+            "\n| open connections | calls | requests | start | CPU | memory | memory of the kernel | found | lost |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
+        );
+        for row in results.growth.iter().filter(|row| sizes.contains(&row.size)) {
+            let growth::Row { size, start, percent, resident, maps, kernel, found, lost } = row;
+            let growth::Size { calls, connections, rate } = size;
+            let _ = writeln!(
+                text,
+                "| {connections} | {calls} | {rate}/s | {start:.2} s | {percent:.2} % | {:.1} MiB | {:.1} MiB | {found} | {lost} |",
+                mebibytes(*resident),
+                mebibytes(maps + kernel),
+            );
+        }
+    }
+}
+
 fn programs(text: &mut String, results: &Results) {
     if results.programs.is_empty() {
         return;
@@ -120,6 +141,7 @@ fn megabytes(kib: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::bench::Idle;
+    use crate::bench::machine::Machine;
     use crate::bench::overhead::Placement;
 
     #[test]
@@ -155,11 +177,13 @@ mod tests {
             cycles: 20,
         };
         let results = Results {
-            machine: "A processor".to_owned(),
-            cores: 2,
-            kernel: "6.18".to_owned(),
-            date: "2026-01-01".to_owned(),
-            commit: "abc".to_owned(),
+            machine: Machine {
+                machine: "A processor".to_owned(),
+                cores: 2,
+                kernel: "6.18".to_owned(),
+                date: "2026-01-01".to_owned(),
+                commit: "abc".to_owned(),
+            },
             cycles: 5,
             seconds: 2.0,
             overhead: vec![row],
@@ -167,12 +191,24 @@ mod tests {
             programs: vec![],
             start: Some(0.25),
             idle: Some(Idle { percent: 0.02, wake_ups: 1.0, seconds: 60.0 }),
+            growth: vec![growth::Row {
+                size: growth::CALLS[3],
+                start: 0.3,
+                percent: 1.25,
+                resident: 30 << 20,
+                maps: 6 << 20,
+                kernel: 1 << 20,
+                found: 1_000,
+                lost: 0,
+            }],
         };
         let page = page(&results);
         for line in [
             "| TCP ping-pong, one core | ≥ 0.93 | 0.900 (without it 0.97 to 1.02) | **not met** |",
             "| a TCP round trip, both ends traced | ≤ +1.4 µs | +1.200 µs on 13.600 µs (without it +0.010) | met |",
             "| TCP round trip of 100 B and 300 B | default | 13.600 | +1.200 | +0.010 | 13.500 | 14.800 | 1.096 | 18 of 20 |",
+            "| memory at 1,000 calls | ≤ 40 MiB | 30.0 MiB | met |",
+            "| 1000 | 1000 | 1000/s | 0.30 s | 1.25 % | 30.0 MiB | 7.0 MiB | 1000 | 0 |",
             "| start until it watches | ≤ 0.3 s | 0.250 s | met |",
             "| TCP ping-pong, 100 B, write/read | one core | default | 60000/s | 54000/s | 0.900 (0.88 to 0.95) | 1.000 (0.97 to 1.02) | 14.00 → 15.50 | 1.2 % | 20.0 MB | 0 | 1.00000 |",
         ] {

@@ -122,6 +122,15 @@ impl Saw {
         Some(calls.iter().filter(|call| call["port"] == *port).filter_map(|call| call["requests"].as_u64()).sum())
     }
 
+    /// Open connections of the calls to `port` and those above it.
+    pub(super) fn open_connections(&self, port: u16) -> Option<u64> {
+        let calls = self.graph.as_ref()?["calls"].as_array()?;
+        let is_ours = |call: &&Value| {
+            call["port"].as_u64().is_some_and(|found| (0..10_000).contains(&(found.wrapping_sub(port.into()))))
+        };
+        Some(calls.iter().filter(is_ours).filter_map(|call| call["open_connections"].as_u64()).sum())
+    }
+
     /// A figure of `completeness`.
     pub(super) fn completeness(&self, name: &str) -> Option<u64> {
         self.graph.as_ref()?["completeness"].get(name)?.as_u64()

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::time::{ClockId, clock_gettime};
 
+use super::hold;
+
 /// Bytes of a bulk transfer.
 pub(super) const BULK: u64 = 1 << 30;
 /// Requests of a window.
@@ -48,6 +50,12 @@ pub(crate) struct Options {
     /// Connections or requests a second
     #[arg(long, default_value_t = 10_000)]
     rate: u32,
+    /// Ports listened on, from `--port` on
+    #[arg(long, default_value_t = 1)]
+    ports: u32,
+    /// Connections that are held
+    #[arg(long, default_value_t = 1)]
+    connections: u32,
     /// Write the end and the length of each window of requests (nanoseconds, two words of eight bytes)
     #[arg(long)]
     windows: bool,
@@ -63,6 +71,10 @@ enum Work {
     Connect,
     /// Ask so many times a second, on 50 connections in turn
     Pace,
+    /// Listen on many ports, and answer on all connections
+    HoldServer,
+    /// Hold many connections, and use one after the other
+    Hold,
     /// Send a gibibyte from a file to whoever connects
     ServeFile,
     /// Receive it
@@ -91,6 +103,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 streams.rotate_left(1);
                 streams.first_mut().map_or(Ok(()), |stream| exchange(options, stream))
             })?;
+        }
+        Work::HoldServer => {
+            hold::allow_descriptors(u64::from(options.connections) + u64::from(options.ports) + 64)?;
+            hold::serve(options.port, options.ports)?;
+        }
+        Work::Hold => {
+            hold::allow_descriptors(u64::from(options.connections) + 64)?;
+            let length = Duration::from_secs_f64(options.seconds);
+            hold::ask(options.port, options.ports, options.connections, options.rate, length)?;
         }
         Work::ServeFile => serve_file(options)?,
         Work::ReceiveFile => receive_file(options)?,

@@ -4,7 +4,6 @@
 //! said to be lost; nothing that was started outlives this. Memory: one sample every few seconds.
 
 mod load;
-mod sample;
 mod tracer;
 mod verdict;
 pub(crate) mod work;
@@ -19,9 +18,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::sample::Sample;
 use crate::{build, host};
 use load::Load;
-use sample::Sample;
 use tracer::Tracer;
 
 #[derive(clap::Args)]

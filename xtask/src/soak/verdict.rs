@@ -5,8 +5,8 @@
 use std::fmt;
 
 use super::load::Made;
-use super::sample::{Sample, mebibytes};
 use super::tracer::Seen;
+use crate::sample::{Sample, mebibytes};
 
 /// A check, and what it found.
 #[derive(Debug)]

@@ -11,35 +11,35 @@ use anyhow::{Context, Result};
 
 /// The tracer at a moment.
 #[derive(Clone, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// Seconds since the load began.
-    pub(super) at: f64,
+    pub(crate) at: f64,
     /// Resident memory, bytes.
-    pub(super) resident: u64,
+    pub(crate) resident: u64,
     /// CPU time, seconds.
-    pub(super) cpu: f64,
+    pub(crate) cpu: f64,
     /// Open descriptors.
-    pub(super) descriptors: usize,
+    pub(crate) descriptors: usize,
     /// Its maps, by their ids.
-    pub(super) maps: BTreeMap<u64, Map>,
+    pub(crate) maps: BTreeMap<u64, Map>,
     /// Processes that the load had started.
-    pub(super) processes: u64,
+    pub(crate) processes: u64,
 }
 
 /// A map of the kernel programs (proc_pid_fdinfo(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Map {
+pub(crate) struct Map {
     kind: u64,
     entry: u64,
     most: u64,
-    pub(super) memory: u64,
+    pub(crate) memory: u64,
 }
 
 /// `BPF_MAP_TYPE_HASH`.
 const HASH: u64 = 1;
 
 impl Sample {
-    pub(super) fn take(pid: u32, begin: Instant, processes: u64) -> Result<Self> {
+    pub(crate) fn take(pid: u32, begin: Instant, processes: u64) -> Result<Self> {
         let resident = status(pid, "VmRSS")? * 1024;
         let folder = format!("/proc/{pid}/fdinfo");
         let entries = fs::read_dir(&folder).with_context(|| format!("reading {folder}"))?;
@@ -56,18 +56,18 @@ impl Sample {
     }
 
     /// What the kernel's maps occupy, bytes.
-    pub(super) fn kernel_memory(&self) -> u64 {
+    pub(crate) fn kernel_memory(&self) -> u64 {
         self.maps.values().map(|map| map.memory).sum()
     }
 
     /// The fullest map that is made of entries on demand, against when it was as in `first`: percent.
-    pub(super) fn fullest(&self, first: &Self) -> f64 {
+    pub(crate) fn fullest(&self, first: &Self) -> f64 {
         let fill = |(id, map): (&u64, &Map)| Some(map.fill(first.maps.get(id)?));
         self.maps.iter().filter_map(fill).fold(0.0, f64::max)
     }
 
     /// As a line, with means since `first`.
-    pub(super) fn since(&self, first: Option<&Self>) -> String {
+    pub(crate) fn since(&self, first: Option<&Self>) -> String {
         let first = first.unwrap_or(self);
         let percent = (self.cpu - first.cpu) / (self.at - first.at).max(f64::EPSILON) * 100.0;
         let fullest = self.fullest(first);
@@ -101,9 +101,11 @@ impl Map {
     }
 }
 
+pub(crate) const MEBIBYTE: f64 = 1_048_576.0;
+
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-pub(super) fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / MEBIBYTE
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -5,20 +5,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::host;
+use crate::bench::machine::Machine;
 
 /// Everything that was measured, and where.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Figures {
-    pub(super) machine: String,
-    pub(super) kernel: String,
-    pub(super) date: String,
-    pub(super) commit: String,
+    #[serde(flatten)]
+    pub(super) machine: Machine,
     /// Nanoseconds by group and case: of one record, tick, connection or second, as the group says.
     pub(super) times: BTreeMap<String, BTreeMap<String, f64>>,
     pub(super) memory: Vec<Taken>,
@@ -53,10 +50,7 @@ impl Figures {
             .map(|line| serde_json::from_str(line).with_context(|| format!("the benchmark of memory printed {line}")))
             .collect::<Result<_>>()?;
         Ok(Self {
-            machine: machine(),
-            kernel: said("uname", &["-r"])?,
-            date: said("date", &["--utc", "+%Y-%m-%d"])?,
-            commit: said("git", &["rev-parse", "--short", "HEAD"])?,
+            machine: Machine::this()?,
             times: folders(times)?
                 .into_iter()
                 .map(|group| Ok((group.clone(), cases(&times.join(group))?)))
@@ -103,18 +97,6 @@ fn cases(group: &Path) -> Result<BTreeMap<String, f64>> {
 fn median(case: &Path) -> Option<f64> {
     let text = fs::read_to_string(case.join("new/estimates.json")).ok()?;
     serde_json::from_str::<Estimates>(&text).ok().map(|estimates| estimates.median.point_estimate)
-}
-
-fn machine() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    name.map_or_else(|| "a processor without a name".to_owned(), |(_, name)| name.to_owned())
-}
-
-fn said(name: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(name).args(arguments).current_dir(host::workspace()).output();
-    let output = output.with_context(|| format!("starting {name}"))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

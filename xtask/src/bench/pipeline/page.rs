@@ -7,20 +7,13 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::figures::Figures;
-
-/// A limit, and what was reached.
-pub(super) struct Standing {
-    title: &'static str,
-    limit: String,
-    reached: String,
-    pub(super) met: bool,
-}
+use crate::bench::budget::{Standing, table};
+use crate::sample::MEBIBYTE;
 
 /// Nanoseconds for a record at two million a second.
 const RECORD_NANOSECONDS: f64 = 500.0;
 /// How many times the figure of the smallest the largest may reach. Beyond the caches each place in memory takes longer.
 const GROWTH: f64 = 8.0;
-const MEBIBYTE: f64 = 1_048_576.0;
 
 /// What each stage is, by the name of its benchmark.
 const STAGES: [(&str, &str); 6] = [
@@ -80,17 +73,13 @@ pub(super) fn budget(figures: &Figures) -> Result<Vec<Standing>> {
 
 /// The page.
 pub(super) fn page(figures: &Figures) -> Result<String> {
-    let Figures { machine, kernel, date, commit, .. } = figures;
+    let machine = &figures.machine;
     let mut text = format!(
         "# Cost of the pipeline\n\nWhat user space takes from the bytes of a record to the call graph, on simulated hosts, and how that \
-         grows: measured by `cargo xtask pipeline --write`, which writes this page. Nothing here is written by hand. One exchange is two \
-         records, one of either end.\n\n{machine}, one core, Linux {kernel}, {date}, commit `{commit}`.\n\n## Budget\n\n\
-         | | limit | reached | |\n|---|---|---|---|\n"
+         grows: measured by `cargo xtask bench pipeline --write`, which writes this page. Nothing here is written by hand. One exchange is two \
+         records, one of either end.\n\n{machine}; all on one core.\n\n## Budget\n\n{}",
+        table(&budget(figures)?)
     );
-    for Standing { title, limit, reached, met } in budget(figures)? {
-        let met = if met { "met" } else { "**not met**" };
-        let _ = writeln!(text, "| {title} | {} | {} | {met} |", limit.trim_end(), reached.trim_end());
-    }
     text.push_str("\n## By stage\n\n| stage | ns |\n|---|---|\n");
     for (stage, title) in STAGES {
         let _ = writeln!(text, "| {title} | {} |", short(figures.time("stage", stage)?));

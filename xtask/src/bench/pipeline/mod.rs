@@ -1,4 +1,4 @@
-//! `cargo xtask pipeline`: what user space takes for each record, connection and call, and how that grows.
+//! `cargo xtask bench pipeline`: what user space takes for each record, connection and call, and how that grows.
 //!
 //! It runs the benchmarks of `tracer-core` on simulated hosts and makes tables of their results. Invariant: what is
 //! written was measured by this run, and nothing else is. Memory: the results.
@@ -17,16 +17,16 @@ use figures::Figures;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask pipeline                    two minutes; prints the tables and whether the budget is met
-  cargo xtask pipeline --write            the same, into docs/pipeline.md and docs/pipeline.json")]
-pub(crate) struct Options {
+  cargo xtask bench pipeline                    two minutes; prints the tables and whether the budget is met
+  cargo xtask bench pipeline --write            the same, into docs/pipeline.md and docs/pipeline.json")]
+pub(in crate::bench) struct Options {
     /// Write docs/pipeline.md and docs/pipeline.json
     #[arg(long)]
     write: bool,
 }
 
 /// Measures; the exit code says whether the budget is met.
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
     let folder = tempfile::tempdir().context("making a folder for the measurement")?;
     eprintln!("time, for some two minutes");
     let mut times = bench("pipeline");
