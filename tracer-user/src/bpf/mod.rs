@@ -15,6 +15,8 @@ mod plane;
 mod privilege;
 mod refusal;
 mod settings;
+#[cfg(test)]
+mod size;
 mod slots;
 mod spill;
 
