@@ -225,6 +225,7 @@ fn request(state: &mut SocketState, length: u32, sequence: u32, at: u64, tally: 
 #[inline(always)]
 fn begin(state: &mut SocketState, sequence: u32, at: u64) {
     add(&mut state.totals.requests, 1);
+    let was_told = latency::will_be_told(state);
     state.exchange = Exchange::NONE;
     state.exchange.index = state.totals.requests;
     state.exchange.request_first = at;
@@ -232,9 +233,11 @@ fn begin(state: &mut SocketState, sequence: u32, at: u64) {
     state.exchange.request_thread = state.owner_thread;
     state.phase = Phase::REQUEST;
     if state.role == Role::SERVER {
-        // What is not told can be nobody's cause.
         let told = latency::will_be_told(state);
-        if let Some(serving) = serving(if told { u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE) } else { 0 }) {
+        // What is not told can be nobody's cause, nor can what is over.
+        if (told || was_told)
+            && let Some(serving) = serving(if told { u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE) } else { 0 })
+        {
             serving.cookie = if told { state.cookie } else { 0 };
             serving.index = state.exchange.index;
         }

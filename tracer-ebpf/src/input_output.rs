@@ -8,12 +8,12 @@
 use crate::emit::tally;
 use crate::emit::{self, Tally};
 use crate::kernel::{Object, Sequences, current_task, load, offset, sequences};
-use crate::{datagram, exchange, latency, local, socket};
+use crate::{datagram, exchange, local, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 #[cfg(not(feature = "system-calls"))]
 use tracer_common::Site;
-use tracer_common::{Detail, Role, SocketCause, SocketState, TransportKind};
+use tracer_common::{Role, SocketCause, SocketState, TransportKind};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 2;
@@ -69,7 +69,7 @@ pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
         // Zero is the end of the stream: no bytes, but it shows who owns the socket.
         Some(TransportKind::TCP) if length >= 0 => {
             let now = sequences(socket);
-            let at = when_received(now);
+            let at = when_received(now, length);
             if let Some(state) = enter(socket, at, tally)
                 && length > 0
             {
@@ -110,11 +110,11 @@ fn when_sent(socket: Object, now: Sequences) -> u64 {
     if now.written == now.next && now.departed != 0 && !is_paced(socket) { now.departed } else { emit::now() }
 }
 
-/// When the owner of a TCP socket has received something: now. Where no times are told, the moment at which TCP was last
-/// busy with the socket does, which costs no reading of a clock.
+/// When the owner of a TCP socket has received something: the moment that TCP took when it handed out the bytes
+/// (`tcp_rcv_space_adjust`, which every way of receiving goes through), which costs no reading of a clock.
 #[inline(always)]
-fn when_received(now: Sequences) -> u64 {
-    if latency::detail() == Detail::COUNTS && now.refreshed != 0 { now.refreshed } else { emit::now() }
+fn when_received(now: Sequences, length: i32) -> u64 {
+    if length > 0 && now.refreshed != 0 { now.refreshed } else { emit::now() }
 }
 
 /// Whether TCP may note for a packet a moment that lies in the future, to space them out.

@@ -9,6 +9,7 @@ mod before;
 mod counting;
 mod coverage;
 mod demo;
+mod detail;
 mod failures;
 mod host;
 mod kinds;

@@ -123,6 +123,17 @@ def patient(host, port, count):
             say("done")
 
 
+def late(host, port, count, seconds):
+    """Asks `count` times on one connection, and reads each answer so many seconds later."""
+    with socket.create_connection((host, int(port))) as connection:
+        say("ready")
+        for _ in range(int(count)):
+            connection.sendall(REQUEST)
+            time.sleep(float(seconds))
+            whole(connection, len(ANSWER))
+    say("done")
+
+
 def failing(host, port, count, seconds="0"):
     """Connects and asks, `count` times, and expects each to fail. With `seconds`, gives up connecting early."""
     say("ready")
