@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ use crate::sample::Sample;
 
 /// The first port that is listened on, below those that clients are given.
 const PORT: u16 = 20_000;
+/// Descriptors of one process at most: connections and listening sockets.
+const DESCRIPTORS: u32 = 15_000;
 /// For how long it is left alone, and then measured.
 const SETTLE: Duration = Duration::from_secs(4);
 const LENGTH: Duration = Duration::from_secs(10);
@@ -32,7 +34,7 @@ pub(super) struct Size {
 }
 
 const fn sockets(number: u32) -> Size {
-    let calls = if number < 10 { number / 2 } else { 5 };
+    let calls = if number < 16 { number / 2 } else { 8 };
     Size { calls, connections: number / 2, rate: 1_000 }
 }
 
@@ -62,30 +64,9 @@ pub(super) struct Row {
 }
 
 pub(super) fn measure(size: Size, tool: &Tool, folder: &Path) -> Result<Row> {
-    let length = SETTLE * 3 + LENGTH;
-    let arguments = [
-        ("--port", PORT.to_string()),
-        ("--ports", size.calls.max(hold::least_ports(size.connections)).to_string()),
-        ("--connections", size.connections.to_string()),
-        ("--rate", size.rate.to_string()),
-        ("--seconds", length.as_secs().to_string()),
-    ];
-    let start = |work: &str| -> Result<Process> {
-        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
-        command.args(["bench-work", work]);
-        command.args(arguments.iter().flat_map(|(name, value)| [*name, value]));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut process = Process::spawn(work, command)?;
-        let stdout = process.child.stdout.take().context("a process without an output")?;
-        let line = BufReader::new(stdout).lines().next().transpose().context("reading what a load says")?;
-        if line.as_deref() != Some(hold::HELD) {
-            process.must_run()?;
-            anyhow::bail!("{work} ended before it held {} connections", size.connections);
-        }
-        Ok(process)
-    };
-    let server = start("hold-server")?;
-    let client = start("hold")?;
+    let groups = (size.connections + size.calls).div_ceil(DESCRIPTORS);
+    let servers = (0..groups).map(|group| hold("hold-server", size, group, groups)).collect::<Result<Vec<_>>>()?;
+    let clients = (0..groups).map(|group| hold("hold", size, group, groups)).collect::<Result<Vec<_>>>()?;
     let before = kernel_memory()?;
     let begin = Instant::now();
     let running = tool.start("0,1", folder)?;
@@ -97,8 +78,9 @@ pub(super) fn measure(size: Size, tool: &Tool, folder: &Path) -> Result<Row> {
     let last = Sample::take(pid, begin, 0)?;
     let after = kernel_memory()?;
     let saw = running.end()?;
-    client.end(Signal::SIGTERM)?;
-    server.end(Signal::SIGTERM)?;
+    for process in clients.into_iter().chain(servers) {
+        process.end(Signal::SIGTERM)?;
+    }
     let maps = last.kernel_memory();
     Ok(Row {
         size,
@@ -110,6 +92,30 @@ pub(super) fn measure(size: Size, tool: &Tool, folder: &Path) -> Result<Row> {
         found: saw.open_connections(PORT).context("the tracer wrote no graph")?,
         lost: saw.completeness("records_lost").unwrap_or(0),
     })
+}
+
+/// One of so many processes that hold the connections together, once it does.
+fn hold(work: &str, size: Size, group: u32, groups: u32) -> Result<Process> {
+    let ports = size.calls / groups;
+    let arguments = [
+        ("--port", u32::from(PORT) + group * ports),
+        ("--ports", ports),
+        ("--connections", size.connections / groups),
+        ("--rate", (size.rate / groups).max(1)),
+        ("--seconds", 600),
+    ];
+    let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+    command.args(["bench-work", work]);
+    command.args(arguments.iter().flat_map(|(name, value)| [(*name).to_owned(), value.to_string()]));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut process = Process::spawn(work, command)?;
+    let stdout = process.child.stdout.take().context("a process without an output")?;
+    let line = BufReader::new(stdout).lines().next().transpose().context("reading what a load says")?;
+    if line.as_deref() != Some(hold::HELD) {
+        process.must_run()?;
+        bail!("{work} ended before it held {} connections", size.connections);
+    }
+    Ok(process)
 }
 
 /// Bytes that the kernel has taken for itself: slabs that cannot be given back, and memory of CPUs (proc_meminfo(5)).

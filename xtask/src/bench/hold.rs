@@ -10,16 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// Connections that one address and port are asked for: fewer than there are ephemeral ports.
-const OF_EACH: u32 = 20_000;
 /// What is said when all connections are there.
 pub(super) const HELD: &str = "held";
 const MESSAGE: [u8; 16] = *b"sixteen bytes. \n";
 
-/// Where the `index`th of `ports` listening sockets is: 127.0.0.2 and up, 10,000 ports each.
+/// Where the `index`th of many listening sockets is: not on 127.0.0.1, where others may listen.
 fn place(port: u16, index: u32) -> Result<SocketAddrV4> {
-    let (host, offset) = (u8::try_from(2 + index / 10_000)?, u16::try_from(index % 10_000)?);
-    Ok(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), port.checked_add(offset).context("the ports reach too high")?))
+    let port =
+        u16::try_from(index).ok().and_then(|index| port.checked_add(index)).context("the ports reach too high")?;
+    Ok(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), port))
 }
 
 /// Listens on so many ports from `port` on and answers what comes, until it is ended.
@@ -81,22 +80,6 @@ pub(super) fn ask(port: u16, ports: u32, connections: u32, rate: u32, length: Du
             std::thread::sleep(early);
         }
         streams.get_mut(index).map_or(Ok(()), exchange)?;
-    }
-    Ok(())
-}
-
-/// How many ports so many connections need at least.
-pub(super) fn least_ports(connections: u32) -> u32 {
-    connections.div_ceil(OF_EACH).max(1)
-}
-
-/// Lets this process have so many descriptors.
-pub(super) fn allow_descriptors(most: u64) -> Result<()> {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("reading the limit of descriptors")?;
-    if soft < most {
-        setrlimit(Resource::RLIMIT_NOFILE, most, hard.max(most))
-            .with_context(|| format!("{most} descriptors are more than this system allows (fs.nr_open)"))?;
     }
     Ok(())
 }

@@ -104,12 +104,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 streams.first_mut().map_or(Ok(()), |stream| exchange(options, stream))
             })?;
         }
-        Work::HoldServer => {
-            hold::allow_descriptors(u64::from(options.connections) + u64::from(options.ports) + 64)?;
-            hold::serve(options.port, options.ports)?;
-        }
+        Work::HoldServer => hold::serve(options.port, options.ports)?,
         Work::Hold => {
-            hold::allow_descriptors(u64::from(options.connections) + 64)?;
             let length = Duration::from_secs_f64(options.seconds);
             hold::ask(options.port, options.ports, options.connections, options.rate, length)?;
         }
