@@ -7,16 +7,15 @@ use super::addresses;
 use super::hooks::{HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::load::{self, Loaded};
-use super::offsets;
 use super::plane::{Plane, PlaneChoice};
 use super::privilege;
 use super::settings::settings;
 use super::slots::Slots;
 use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
+use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
-use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -140,15 +139,9 @@ impl Capture {
 
     fn start_on(plane: Plane, reads_memory: bool, ring: u32, kernel_log: bool) -> Result<Self> {
         privilege::require()?;
-        let (offsets, kernel) = std::thread::scope(|scope| {
-            let kernel = scope.spawn(Btf::from_sys_fs);
-            (offsets::of_this_kernel(), kernel.join())
-        });
-        let offsets = offsets?;
-        let kernel =
-            kernel.map_err(|_| anyhow!("reading the kernel's BTF failed"))?.context("read the kernel's BTF")?;
+        let load::Kernel { offsets, kernel, mut loader } = load::read_kernel()?;
         let settings = settings(ring, reads_memory);
-        let mut programs = EbpfLoader::new()
+        let mut programs = loader
             .btf(Some(&kernel))
             .override_global("OFFSETS", offsets.as_slice(), true)
             .override_global("SETTINGS", settings.as_slice(), true)

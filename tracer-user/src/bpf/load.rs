@@ -4,17 +4,37 @@
 //! Invariant: every program of the plane is tried, and what came of it is told by its name. Memory: a result for each.
 
 use super::hooks::HOOKS;
+use super::offsets;
 use super::plane::Plane;
 use super::refusal::refused;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::programs::{BtfTracePoint, CgroupSockAddr, Iter, Program};
-use aya::{Btf, Ebpf};
+use aya::{Btf, Ebpf, EbpfLoader};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// No more threads than that: the largest program takes as long as all others together.
 const THREADS: usize = 2;
+
+/// What loading needs of the running kernel's type information, which is megabytes.
+pub(super) struct Kernel {
+    pub(super) offsets: Vec<u32>,
+    pub(super) kernel: Btf,
+    pub(super) loader: EbpfLoader<'static>,
+}
+
+/// Reads the kernel's type information, for offsets and for aya at the same time. A loader reads it once more, whether
+/// that is used or not, so it is made meanwhile.
+pub(super) fn read_kernel() -> Result<Kernel> {
+    let (offsets, read) = thread::scope(|scope| {
+        let read = scope.spawn(|| (Btf::from_sys_fs(), EbpfLoader::new()));
+        (offsets::of_this_kernel(), read.join())
+    });
+    let offsets = offsets?;
+    let (kernel, loader) = read.map_err(|_| anyhow!("reading the kernel's BTF failed"))?;
+    Ok(Kernel { offsets, kernel: kernel.context("read the kernel's BTF")?, loader })
+}
 
 /// How a program is loaded.
 #[derive(Clone, Copy)]
