@@ -175,7 +175,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
     for load in fine::LOADS.iter().filter(|load| load.name.contains(&options.only)) {
         for tool in &every {
             eprintln!("fine: {}, {}", load.name, tool.name);
-            results.fine.push(fine::measure(*load, tool, options.fine_cycles, folder)?);
+            results.fine.extend(measured(tool, fine::measure(*load, tool, options.fine_cycles, folder))?);
         }
     }
     if options.fine {
@@ -190,7 +190,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
             let compared = placement == Placement::OneCore && COMPARED.contains(&load.name);
             for tool in every.iter().take(if compared { every.len() } else { 1 }) {
                 eprintln!("{}: {}, {}", placement.title(), load.name, tool.name);
-                results.overhead.push(overhead::measure(*load, tool, placement, plan, folder)?);
+                results.overhead.extend(measured(tool, overhead::measure(*load, tool, placement, plan, folder))?);
             }
         }
     }
@@ -202,6 +202,17 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
         results.programs = programs::measure(*load, &default, folder)?;
     }
     Ok(results)
+}
+
+/// What was measured. Of another tool that may be nothing: it is said why, and the rest goes on.
+fn measured<T>(tool: &Tool, result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if !tool.is_tracer => {
+            eprintln!("{} is left out here: {error:#}", tool.name);
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 /// The scripts of bpftrace that are the standing comparison, where it is installed.

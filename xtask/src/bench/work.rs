@@ -25,8 +25,9 @@ pub(super) const WINDOW: u32 = 64;
 pub(super) const CALL_WINDOW: u32 = 4096;
 /// Connections of [`Work::Pace`]: each has fewer requests than a busy one.
 const CONNECTIONS: usize = 50;
-/// Windows between two writes of them.
+/// Windows between two writes of them, and the time after which they are written in any case.
 const FLUSH: u32 = 128;
+const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -224,7 +225,7 @@ fn repeat(options: &Options, window: u32, mut once: impl FnMut() -> io::Result<(
     let length = Duration::from_secs_f64(options.seconds);
     let mut done = 0_u64;
     let mut windows = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let mut unwritten = 0;
+    let (mut unwritten, mut written) = (0, begin);
     while begin.elapsed() < length {
         let before = Instant::now();
         for _ in 0..window {
@@ -236,8 +237,8 @@ fn repeat(options: &Options, window: u32, mut once: impl FnMut() -> io::Result<(
             windows.write_all(&monotonic()?.to_ne_bytes())?;
             windows.write_all(&taken.to_ne_bytes())?;
             unwritten += 1;
-            if unwritten == FLUSH {
-                unwritten = 0;
+            if unwritten == FLUSH || written.elapsed() >= FLUSH_AFTER {
+                (unwritten, written) = (0, Instant::now());
                 windows.flush()?;
             }
         }
