@@ -126,6 +126,9 @@ pub struct Settings {
     /// 1 where the programs may read the memory of processes; 0 where the kernel is locked down against it, which takes
     /// every branch that would read it out of the programs.
     pub reads_memory: u64,
+    /// `CLOCK_MONOTONIC` nanoseconds: a datagram that comes first and earlier than this may be the answer to one that was
+    /// sent before the tracer.
+    pub answers_until: u64,
     /// Numbers of system calls on this architecture, in the order of [`SystemCall`].
     pub system_calls: [u64; SystemCall::COUNT],
 }
@@ -160,6 +163,7 @@ impl Settings {
         flow_idle: 0,
         compat_bits: 0,
         reads_memory: 0,
+        answers_until: u64::MAX,
         system_calls: [0; SystemCall::COUNT],
     };
 }
@@ -176,7 +180,7 @@ abi! {
 
 abi! {
     /// What the reader of the ring and the programs tell each other, in a one-element array.
-    pub struct Control: 16 {
+    pub struct Control: 24 {
         /// One of the [`Reader`] values.
         pub reader: u32,
         /// Which sockets the census takes: one of the [`Census`] values.
@@ -185,6 +189,9 @@ abi! {
         pub look: u32,
         /// What the programs tell of each exchange: one of the [`Detail`] values.
         pub detail: u32,
+        /// Counts up when user space has chosen anew what is told of the bytes of sockets.
+        pub capture_version: u32,
+        pub padding: u32,
     }
 }
 

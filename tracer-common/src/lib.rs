@@ -18,8 +18,9 @@ pub use counters::{Counters, Site, SiteCounters};
 pub use kernel::{Census, Control, Detail, ListenerKey, Offsets, Reader, Settings, SystemCall};
 pub use latency::LatencySlot;
 pub use record::{
-    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord,
+    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord, StreamHead,
 };
 pub use socket::{
-    Exchange, FlowKey, FlowState, Phase, ProcessId, Role, SocketFlags, SocketState, Totals, TransportKind, Tuple,
+    Capture, Choice, Exchange, FlowKey, FlowState, Phase, ProcessId, Role, SocketFlags, SocketState, Totals,
+    TransportKind, Tuple,
 };

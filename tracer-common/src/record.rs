@@ -2,7 +2,7 @@
 //!
 //! Invariant: each begins with a [`Header`] whose `length` is the size of the whole record, and each carries the
 //! cumulative totals it knows, so that a lost record costs detail and never a count.
-//! Memory: records are fixed-size; the largest is [`ExecRecord`].
+//! Memory: records are fixed-size, but for a [`StreamHead`], which bytes follow: [`STREAM_BYTES`] at most.
 
 use crate::socket::{Exchange, FlowKey, PATH_LENGTH, ProcessId, Totals, Tuple};
 
@@ -26,6 +26,7 @@ impl RecordKind {
     pub const EXEC: u16 = 3;
     pub const FLOW: u16 = 4;
     pub const PAYLOAD: u16 = 5;
+    pub const STREAM: u16 = 6;
 }
 
 /// Why a [`SocketRecord`] was emitted.
@@ -135,6 +136,33 @@ abi! {
         pub transport: u8,
         pub padding: [u8; 5],
         pub bytes: [u8; PAYLOAD_LENGTH],
+    }
+}
+
+/// Bytes of one input or output that are told at most; and while nobody has chosen, and of heads.
+pub const STREAM_BYTES: usize = 4_032;
+pub const HEAD_BYTES: usize = 512;
+
+abi! {
+    /// Opens a record of what a socket's owner sent or received; as many of its bytes as could be read follow.
+    pub struct StreamHead: 56 {
+        pub header: Header,
+        pub cookie: u64,
+        /// Bytes that moved in this direction before these.
+        pub position: u64,
+        /// Bytes that had moved in the other direction by then.
+        pub other: u64,
+        /// Bytes that moved by this input or output.
+        pub length: u32,
+        /// The exchange by turns that they are of: the low bits of [`Exchange::index`].
+        pub exchange: u32,
+        /// 1 if the owner sent them, 0 if it received them.
+        pub sent: u8,
+        /// 1 if they begin a turn: a request after a response, or a response after a request.
+        pub begins: u8,
+        /// 1 if only a share of the socket's exchanges is told.
+        pub share: u8,
+        pub padding: [u8; 5],
     }
 }
 

@@ -65,6 +65,10 @@ abi! {
 }
 
 impl Exchange {
+    /// Of a busy socket one of 2^this many exchanges is told by itself.
+    pub const SHARE_BITS: u32 = 6;
+    /// As many exchanges stand behind one that is told.
+    pub const SHARE: u64 = 1 << Self::SHARE_BITS;
     /// No exchange.
     pub const NONE: Self = Self {
         index: 0,
@@ -112,6 +116,44 @@ impl TransportKind {
     pub const UNIX_STREAM: u8 = 2;
     pub const UNIX_DATAGRAM: u8 = 3;
     pub const UNIX_SEQPACKET: u8 = 4;
+}
+
+/// What is told of the bytes that a socket's owner sends and receives.
+#[derive(Debug)]
+pub struct Capture;
+
+impl Capture {
+    /// Nobody has chosen: the beginnings of its first inputs and outputs.
+    pub const LOOK: u8 = 0;
+    /// Nothing.
+    pub const NONE: u8 = 1;
+    /// The beginning of each request and of each response, of busy sockets those of the exchanges that are told by themselves.
+    pub const HEADS: u8 = 2;
+    /// The beginning of each input and output, up to [`STREAM_BYTES`](crate::record::STREAM_BYTES).
+    pub const STREAM: u8 = 3;
+    /// The beginnings of a few inputs and outputs: nothing is understood of what follows.
+    pub const OPENING: u8 = 4;
+    /// Inputs and outputs at which is looked before anybody has chosen: as many as there may be until then.
+    pub const LOOKS: u16 = 1_024;
+    /// And where nothing more is to be understood.
+    pub const OPENINGS: u16 = 16;
+    /// Bytes of a response in which [`Choice::error_at`] lies.
+    pub const PEEK: usize = 16;
+}
+
+abi! {
+    /// What user space has chosen for a socket or a port.
+    pub struct Choice: 8 {
+        /// One of the [`Capture`] values.
+        pub capture: u8,
+        /// A response whose byte at `error_at`, below [`Capture::PEEK`], is `error_byte` is an error, and always told;
+        /// zero where nothing can be said so.
+        pub error_at: u8,
+        pub error_byte: u8,
+        /// 1 if both ends are to tell, where both are on this host; else the server's does.
+        pub both: u8,
+        pub padding: [u8; 4],
+    }
 }
 
 /// Where a socket stands in its current exchange.
@@ -175,7 +217,7 @@ pub const PATH_LENGTH: usize = 112;
 abi! {
     /// The state of a socket, or of a part of it, that has no hook at its end: UDP and Unix sockets. It is kept until the
     /// socket is found to be gone.
-    pub struct FlowState: 384 {
+    pub struct FlowState: 392 {
         pub socket: SocketState,
         /// Used bytes of `path`.
         pub path_length: u16,
@@ -187,7 +229,7 @@ abi! {
 
 abi! {
     /// The value in socket storage.
-    pub struct SocketState: 264 {
+    pub struct SocketState: 272 {
         /// The kernel's socket cookie; for a flow of UDP datagrams a number of its own, with [`FLOW_MARK`] set.
         pub cookie: u64,
         /// The cookie of the socket at the other end, where the kernel joins the two (Unix sockets); 0 elsewhere.
@@ -215,7 +257,8 @@ abi! {
         pub flags: u16,
         /// One of the [`TransportKind`] values.
         pub transport: u8,
-        pub padding: [u8; 1],
+        /// What is told of its bytes: one of the [`Capture`] values.
+        pub capture: u8,
         /// The number of the slot in which its latencies are counted, from 1; 0 while each exchange is told by itself.
         pub slot: u16,
         /// Digest of what the last snapshot reported, so that an unchanged socket is not reported again.
@@ -225,5 +268,13 @@ abi! {
         /// Since when its pace is taken, and the index of its exchange at that moment.
         pub paced_at: u64,
         pub paced_index: u64,
+        /// As of which [`Control::capture_version`] `capture` is, and of how many inputs and outputs bytes were told.
+        ///
+        /// [`Control::capture_version`]: crate::kernel::Control::capture_version
+        pub capture_version: u32,
+        pub told: u16,
+        /// As in [`Choice`].
+        pub error_at: u8,
+        pub error_byte: u8,
     }
 }

@@ -81,6 +81,35 @@ impl Call {
         }
     }
 
+    /// Where what the call moves lies: one buffer (pointer and length), or a vector of them (pointer, else 0).
+    /// For `sendmmsg` and `recvmmsg` those of the first message.
+    #[inline(always)]
+    pub(crate) fn buffers(self, sent: bool) -> ((u64, u64), u64) {
+        let (plain, message, vector) = if sent {
+            (
+                self.is(SystemCall::SENDTO) || self.is(SystemCall::WRITE),
+                self.is(SystemCall::SENDMSG) || self.is(SystemCall::SENDMMSG),
+                self.is(SystemCall::WRITEV) || self.is(SystemCall::PWRITEV2),
+            )
+        } else {
+            (
+                self.is(SystemCall::RECVFROM) || self.is(SystemCall::READ),
+                self.is(SystemCall::RECVMSG) || self.is(SystemCall::RECVMMSG),
+                self.is(SystemCall::READV) || self.is(SystemCall::PREADV2),
+            )
+        };
+        if plain {
+            ((self.second(), self.third()), 0)
+        } else if message {
+            // struct msghdr { …; struct iovec *msg_iov; … }
+            ((0, 0), user::<u64>(self.second() + 16).unwrap_or(0))
+        } else if vector {
+            ((0, 0), self.second())
+        } else {
+            ((0, 0), 0)
+        }
+    }
+
     /// The address that the call sends to: pointer and length; zeros when it tells none.
     /// For `sendmmsg` that of the first message.
     #[inline(always)]

@@ -7,8 +7,8 @@
 
 use crate::emit::{Tally, now, tally};
 use crate::kernel::{self, Object, load, offset};
-use crate::maps::{self, ADDRESSES, Address};
-use crate::{answer, exchange, flow, socket};
+use crate::maps::{self, ADDRESSES, Address, setting};
+use crate::{answer, exchange, flow, payload, socket};
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr, programs::SockAddrContext};
@@ -107,6 +107,7 @@ pub(crate) fn note_user(socket: Object, name: u64) {
 pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, true, tally) else { return };
     exchange::message_sent(&mut flow.socket, length as u32, at, tally);
+    payload::sent(&mut flow.socket, length as u32, at, tally);
 }
 
 /// The running thread has received a datagram, or failed to.
@@ -115,6 +116,7 @@ pub(crate) fn received(socket: Object, length: i32, tally: Tally) {
     let Some((flow, at)) = enter(socket, length, false, tally) else { return };
     answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
+    payload::received(&mut flow.socket, length as u32, at, tally);
 }
 
 /// The flow of a datagram that the running thread has just sent or received.
@@ -172,7 +174,8 @@ pub(crate) fn begin(
     state.tuple.remote_port = key.peer_port;
     let (local, remote) = (state.tuple.local_port, state.tuple.remote_port);
     let answers = local < socket::EPHEMERAL && remote >= socket::EPHEMERAL;
-    state.role = if is_bound(socket) && (!sends || answers) { Role::SERVER } else { Role::CLIENT };
+    let serves = if sends { is_bound(socket) && answers } else { is_bound(socket) || is_asked(socket, at) };
+    state.role = if serves { Role::SERVER } else { Role::CLIENT };
     if state.role == Role::CLIENT && remote == DNS {
         state.flags |= SocketFlags::RESOLVES_NAMES;
     }
@@ -180,6 +183,14 @@ pub(crate) fn begin(
         state.flags |= SocketFlags::PREEXISTING;
     }
     Some(flow)
+}
+
+/// Whether a datagram that comes first is a request, although the kernel chose the port: the socket takes what anybody
+/// sends, and has asked nobody since the tracer began.
+#[inline(always)]
+fn is_asked(socket: Object, at: u64) -> bool {
+    // SAFETY: `socket` comes from a hook.
+    at >= setting!(answers_until) && unsafe { load::<u16>(socket, offset!(sock_dport)) } == 0
 }
 
 /// Whether the program chose the port: what serves does, what asks lets the kernel choose.

@@ -8,7 +8,8 @@ use crate::kernel::{self, Object, follow, load, offset};
 use crate::maps::{self, CONTROL, COUNTERS, RECORDS, SPILLED, setting};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_query, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_output, bpf_ringbuf_query, bpf_ringbuf_reserve,
+    bpf_ringbuf_submit,
 };
 use tracer_common::{
     Exchange, ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind,
@@ -74,6 +75,18 @@ pub(crate) fn submit<T>(place: *mut T, tally: Tally) {
     tally.submitted();
     // SAFETY: `place` comes from `reserve` and is not used again.
     unsafe { bpf_ringbuf_submit(place.cast(), wake_flags()) }
+}
+
+/// Hands a record of any length to user space.
+///
+/// # Safety
+/// `record` points to `length` bytes of a map value.
+#[inline(always)]
+pub(crate) unsafe fn output(record: *mut u8, length: u64, tally: Tally) {
+    tally.emitted();
+    // SAFETY: by contract.
+    let result = unsafe { bpf_ringbuf_output(maps::handle(&RECORDS), record.cast(), length, wake_flags()) };
+    if result == 0 { tally.submitted() } else { tally.ring_full() }
 }
 
 /// Whether this record wakes the reader.

@@ -8,7 +8,7 @@
 use crate::emit::tally;
 use crate::emit::{self, Tally};
 use crate::kernel::{Object, Sequences, current_task, load, offset, sequences};
-use crate::{datagram, exchange, local, socket};
+use crate::{datagram, exchange, local, payload, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 #[cfg(not(feature = "system-calls"))]
@@ -51,11 +51,18 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
             let at = when_sent(socket, now);
             if let Some(state) = enter(socket, at, tally) {
                 exchange::sent(state, socket, length as u32, now, at, tally);
+                payload::sent(state, length as u32, at, tally);
             }
         }
         Some(TransportKind::UDP) => datagram::sent(socket, length, tally),
         Some(TransportKind::TCP) | None => tally.filtered(),
-        Some(transport) => local::sent(socket, transport, length, tally),
+        Some(transport) => {
+            // Told from here, not from there: together, the frames would not fit on the stack of older kernels.
+            if let Some(state) = local::sent(socket, transport, length, tally) {
+                let at = state.active_at;
+                payload::sent(state, length as u32, at, tally);
+            }
+        }
     }
 }
 
@@ -74,6 +81,7 @@ pub(crate) fn received(socket: Object, length: i32, flags: i32, tally: Tally) {
                 && length > 0
             {
                 exchange::received(state, socket, length as u32, now, at, tally);
+                payload::received(state, length as u32, at, tally);
             }
         }
         Some(TransportKind::UDP) => datagram::received(socket, length, tally),

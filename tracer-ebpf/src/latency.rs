@@ -18,8 +18,6 @@ const BUSY: u64 = 4_000_000;
 const CALM: u64 = 20_000_000;
 /// From 100 ms on an exchange is told by itself: nanoseconds.
 const SLOW: u64 = 100_000_000;
-/// One of 2^6 exchanges of a busy socket is told by itself.
-const SHARE_BITS: u32 = 6;
 
 /// What is told of exchanges: one of the [`Detail`] values.
 #[inline(always)]
@@ -115,7 +113,7 @@ fn is_told_anyway(exchange: &Exchange) -> bool {
 #[inline(always)]
 fn is_chosen(exchange: &Exchange) -> bool {
     // 2^32 divided by the golden ratio: multiples of it fall evenly whatever the distance of sequence numbers.
-    exchange.request_sequence.wrapping_mul(0x9e37_79b1) >> (32 - SHARE_BITS) == 0
+    exchange.request_sequence.wrapping_mul(0x9e37_79b1) >> (32 - Exchange::SHARE_BITS) == 0
 }
 
 /// Takes the socket's pace: gives it a slot when it has become busy, takes it away when it is calm again. Rare.

@@ -8,10 +8,10 @@
 use crate::call::Call;
 use crate::emit::{Tally, now};
 use crate::kernel::{self, Object, follow, load, offset};
-use crate::{answer, exchange, flow};
+use crate::{answer, exchange, flow, payload};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::socket::PATH_LENGTH;
-use tracer_common::{FlowKey, FlowState, Role, SocketFlags, TransportKind};
+use tracer_common::{FlowKey, FlowState, Role, SocketFlags, SocketState, TransportKind};
 
 /// `sizeof(sun_path)` and where it begins in `struct sockaddr_un` (unix(7)).
 const SUN_PATH: usize = 108;
@@ -22,9 +22,10 @@ const WORDS: usize = PATH_LENGTH / 8;
 
 /// The running thread has sent `length` bytes, or failed to.
 #[inline(never)]
-pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
+pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) -> Option<&'static mut SocketState> {
     if length <= 0 {
-        return tally.filtered();
+        tally.filtered();
+        return None;
     }
     let at = now();
     let mut key = flow::key(socket);
@@ -38,14 +39,16 @@ pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
             Some(flow) => flow,
             // A socket that was sent something first answers: that is no call of its own.
             None if flow::find(&main).is_some_and(|flow| flow.socket.role == Role::LISTENER) => {
-                return tally.filtered();
+                tally.filtered();
+                return None;
             }
             None if name_length == 0 => {
                 tally.read_fault();
-                return tally.filtered();
+                tally.filtered();
+                return None;
             }
             None => {
-                let Some(flow) = flow::create(&key, socket, transport, at, tally) else { return };
+                let flow = flow::create(&key, socket, transport, at, tally)?;
                 flow.socket.cookie = crate::maps::next_number() | tracer_common::socket::FLOW_MARK;
                 flow.socket.role = Role::CLIENT;
                 flow.path_length = name_length;
@@ -56,16 +59,14 @@ pub(crate) fn sent(socket: Object, transport: u8, length: i32, tally: Tally) {
     } else {
         match flow::find(&key) {
             Some(flow) => flow,
-            None => match connected(&key, socket, transport, &ends, true, at, tally) {
-                Some(flow) => flow,
-                None => return,
-            },
+            None => connected(&key, socket, transport, &ends, true, at, tally)?,
         }
     };
     tally.tracked();
     meet(flow, ends.peer);
     flow::own(&key, flow, at, tally);
     exchange::message_sent(&mut flow.socket, length as u32, at, tally);
+    Some(&mut flow.socket)
 }
 
 /// The running thread has received `length` bytes, or failed to.
@@ -98,6 +99,7 @@ pub(crate) fn received(socket: Object, transport: u8, length: i32, tally: Tally)
     flow::own(&key, flow, at, tally);
     answer::pass_on(&flow.socket, length, at, tally);
     exchange::message_received(&mut flow.socket, length as u32, at, tally);
+    payload::received(&mut flow.socket, length as u32, at, tally);
 }
 
 /// The other side will send no more. When it is closed altogether, both ends are over.

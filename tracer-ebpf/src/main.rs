@@ -24,6 +24,7 @@ mod latency;
 mod life_cycle;
 mod local;
 mod maps;
+mod payload;
 mod process;
 mod socket;
 #[cfg(feature = "system-calls")]

@@ -15,7 +15,8 @@ use aya_ebpf::{
 };
 use core::ffi::c_void;
 use tracer_common::{
-    Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, LatencySlot, ListenerKey, Settings, SocketState,
+    Choice, Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, LatencySlot, ListenerKey, Settings,
+    SocketState,
 };
 
 /// Entries are made when they are needed (`BPF_F_NO_PREALLOC`), so an empty map costs next to nothing.
@@ -101,6 +102,19 @@ pub(crate) static LATENCIES: Array<LatencySlot, { LatencySlot::COUNT + 1 }> = Ar
 /// never given, from 1 on; when none is left, each exchange of another busy socket is told by itself.
 #[btf_map]
 pub(crate) static FREE_SLOTS: Queue<u32, { LatencySlot::COUNT }> = Queue::new();
+
+/// What is told of the bytes of a socket, by its cookie. Written by user space, read by
+/// `payload`; the least recently used goes first.
+#[btf_map]
+pub(crate) static CAPTURES: LruHashMap<u64, Choice, 16384> = LruHashMap::new();
+
+/// The same of all connections to a port. Written by user space, which bounds it, read by `payload`.
+#[btf_map]
+pub(crate) static CAPTURES_OF_PORTS: HashMap<ListenerKey, Choice, 4096, ON_DEMAND> = HashMap::new();
+
+/// Where `payload` puts records together, one for received and one for sent bytes.
+#[btf_map]
+pub(crate) static STREAMS: PerCpuArray<crate::payload::Stream, 2> = PerCpuArray::new();
 
 /// The inbound exchange that a thread is serving. Written and read by the hooks; freed by the kernel with the thread.
 #[btf_map]

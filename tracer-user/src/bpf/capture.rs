@@ -4,12 +4,13 @@
 //! attached is a named degradation unless nothing works without it. Memory: the ring, of the size asked for.
 
 use super::addresses;
+use super::choices::Choices;
 use super::hooks::{HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::load::{self, Loaded};
 use super::plane::{Plane, PlaneChoice};
 use super::privilege;
-use super::settings::settings;
+use super::settings::{level, settings};
 use super::slots::Slots;
 use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
@@ -22,7 +23,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use tracer_common::{Census, Counters, FlowKey, FlowRecord, Header, Reader, RecordKind, Site, SocketCause};
 use tracer_core::graph::snapshot::Degradation;
-use tracer_core::input::{Detail, Loss};
+use tracer_core::input::{Choice, Detail, Loss};
 use zerocopy::FromBytes as _;
 
 /// Values of the programs' log level: the constant folds every message away unless it is wanted.
@@ -41,7 +42,7 @@ pub(crate) struct Capture {
     pub(crate) plane: Plane,
     ready: OwnedFd,
     records: RingBuf<MapData>,
-    control: Array<MapData, [u32; 4]>,
+    control: Array<MapData, [u32; 6]>,
     look: u32,
     looks_until_living: u32,
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
@@ -53,6 +54,9 @@ pub(crate) struct Capture {
     flow_states: HashMap<MapData, FlowKeyBytes, FlowStateBytes>,
     living_sockets: HashMap<MapData, u64, u32>,
     spill: Spill,
+    choices: Choices,
+    /// How the reader waits.
+    reader: u32,
     slots: Option<Slots>,
     detail: Detail,
     /// What does not work, by name.
@@ -169,6 +173,8 @@ impl Capture {
             flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
             living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
             spill: Spill::new(take(&mut programs, "SPILLED")?, take(&mut programs, "SPILLED_EXECS")?)?,
+            choices: Choices::new(take(&mut programs, "CAPTURES_OF_PORTS")?, take(&mut programs, "CAPTURES")?)?,
+            reader: Reader::ON_TIMER,
             slots: Some(Slots::new(take(&mut programs, "LATENCIES")?, take(&mut programs, "FREE_SLOTS")?)?),
             detail: Detail::default(),
             programs,
@@ -213,12 +219,19 @@ impl Capture {
 
     /// Tells the programs how the reader waits and what the next iterators should do.
     fn control(&mut self, reader: u32, census: u32) -> Result<()> {
-        Ok(self.control.set(0, [reader, census, self.look, level(self.detail)], 0)?)
+        self.reader = reader;
+        Ok(self.control.set(0, [reader, census, self.look, level(self.detail), self.choices.version(), 0], 0)?)
     }
 
     /// Changes what the programs tell of each exchange, from the next drain on.
     pub(crate) fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
+    }
+
+    /// Changes what the programs tell of the bytes of connections, from now on.
+    pub(crate) fn choose(&mut self, choice: Choice) -> Result<()> {
+        self.choices.choose(choice)?;
+        self.control(self.reader, Census::DONE)
     }
 
     /// The slots of busy sockets; `None` when they were taken before.
@@ -385,15 +398,6 @@ impl Capture {
 /// When a record was written.
 fn moment(record: &[u8]) -> u64 {
     Header::read_from_prefix(record).map_or(0, |(header, _)| header.at)
-}
-
-/// A level of detail as the programs know it.
-fn level(detail: Detail) -> u32 {
-    match detail {
-        Detail::Counts => tracer_common::Detail::COUNTS,
-        Detail::Latencies => tracer_common::Detail::LATENCIES,
-        Detail::Exchanges => tracer_common::Detail::EXCHANGES,
-    }
 }
 
 fn addresses_degradation() -> String {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod capture;
+mod choices;
 pub(crate) mod features;
 mod hooks;
 mod iterate;

@@ -2,13 +2,18 @@
 //!
 //! Invariant: as many words as the programs have. Memory: one array.
 
+use crate::clock;
 use std::time::Duration;
 use tracer_common::{Settings, SystemCall};
+use tracer_core::input::Detail;
 
 /// An exchange whose response has begun and which is silent for this long counts as finished.
 const QUIET_AFTER: Duration = Duration::from_millis(200);
 /// What a UDP socket and a peer of it exchange is over after this silence.
 const FLOW_IDLE: Duration = Duration::from_secs(60);
+
+/// How long the answer to a datagram may take: as long as a resolver waits (resolv.conf(5)).
+const DATAGRAM_ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 const WORDS: usize = size_of::<Settings>() / 8;
 
@@ -30,6 +35,15 @@ const SYSTEM_CALLS: [libc::c_long; SystemCall::COUNT] = [
     libc::SYS_pwritev2,
 ];
 
+/// A level of detail as the programs know it.
+pub(super) fn level(detail: Detail) -> u32 {
+    match detail {
+        Detail::Counts => tracer_common::Detail::COUNTS,
+        Detail::Latencies => tracer_common::Detail::LATENCIES,
+        Detail::Exchanges => tracer_common::Detail::EXCHANGES,
+    }
+}
+
 /// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read.
 pub(super) fn settings(ring: u32, reads_memory: bool) -> [u64; WORDS] {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -39,6 +53,7 @@ pub(super) fn settings(ring: u32, reads_memory: bool) -> [u64; WORDS] {
         nanoseconds(FLOW_IDLE),
         tracer_common::kernel::COMPAT_BITS,
         u64::from(reads_memory),
+        clock::now().0.saturating_add(nanoseconds(DATAGRAM_ANSWERED_WITHIN)),
     ];
     let calls = SYSTEM_CALLS.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
     let mut all = [0; WORDS];
