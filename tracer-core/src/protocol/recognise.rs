@@ -1,0 +1,150 @@
+//! Which protocol a connection speaks, from its first bytes in both directions.
+//!
+//! Invariant: a protocol is taken if one side's bytes are certain and the other's do not contradict, or if both sides' are
+//! likely; a port chooses only among protocols that fit equally. Memory: [`OPENING_BYTES`] for each side, [`PIECES`].
+
+use super::{PARSERS, Protocol, Side, Verdict};
+use crate::time::Moment;
+
+/// Bytes of a side that are looked at.
+const OPENING_BYTES: usize = 2 << 10;
+/// Pieces in which they may come.
+const PIECES: usize = 64;
+
+/// Bytes, or a hole, as it came: whether it began a turn.
+pub(super) type Piece = (Side, Option<Box<[u8]>>, Moment, bool);
+
+/// The first bytes of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Openings {
+    pieces: Vec<Piece>,
+    client: Opening,
+    server: Opening,
+}
+
+/// The first bytes of a side.
+#[derive(Debug, Default)]
+struct Opening {
+    bytes: Vec<u8>,
+    /// The beginning of a message is to come yet.
+    lost: bool,
+    /// Nothing more is taken.
+    full: bool,
+}
+
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    Wait,
+    Known(Protocol),
+    Unknown,
+}
+
+impl Openings {
+    /// Of a connection that is older than the bytes.
+    pub(super) fn older() -> Self {
+        let lost = || Opening { lost: true, ..Opening::default() };
+        let holes = [Side::Client, Side::Server].map(|side| (side, None, Moment::default(), false));
+        Self { pieces: holes.into(), client: lost(), server: lost() }
+    }
+
+    pub(super) fn feed(&mut self, side: Side, bytes: &[u8], at: Moment, begins_turn: bool) {
+        let opening = self.opening(side);
+        opening.lost &= !begins_turn;
+        if opening.lost {
+            // Nobody will look for the beginning of a message in the middle of a turn.
+            return self.lose(side);
+        }
+        let room = OPENING_BYTES.saturating_sub(opening.bytes.len());
+        opening.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.pieces.push((side, Some(bytes.into()), at, begins_turn));
+        let full = self.pieces.len() >= PIECES;
+        let opening = self.opening(side);
+        opening.full |= full || opening.bytes.len() >= OPENING_BYTES;
+    }
+
+    pub(super) fn gap(&mut self, side: Side) {
+        let opening = self.opening(side);
+        if opening.full {
+            // The hole before has not ended.
+            return;
+        }
+        if opening.bytes.is_empty() {
+            opening.lost = true;
+        } else {
+            opening.full = true;
+        }
+        self.lose(side);
+    }
+
+    /// A hole, if anything came since the last one of this side.
+    fn lose(&mut self, side: Side) {
+        let holes = self.pieces.iter().rev().take_while(|(_, bytes, ..)| bytes.is_none());
+        if holes.into_iter().all(|(other, ..)| *other != side) && self.pieces.len() < PIECES {
+            self.pieces.push((side, None, Moment::default(), false));
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.pieces.iter().filter_map(|(_, bytes, ..)| bytes.as_ref()).map(|bytes| bytes.len()).sum()
+    }
+
+    pub(super) fn into_pieces(self) -> Vec<Piece> {
+        self.pieces
+    }
+
+    fn opening(&mut self, side: Side) -> &mut Opening {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+}
+
+/// Asks every protocol.
+pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
+    let verdict = |begins: fn(Side, &[u8]) -> Verdict, side, opening: &Opening| {
+        if opening.bytes.is_empty() { Verdict::More } else { begins(side, &opening.bytes) }
+    };
+    let fitting = PARSERS.iter().filter_map(|row| {
+        let client = verdict(row.begins, Side::Client, &openings.client);
+        let server = verdict(row.begins, Side::Server, &openings.server);
+        let (least, most) = (client.min(server), client.max(server));
+        (least != Verdict::No).then_some((row, least, most))
+    });
+    let mut open = false;
+    let mut best = None;
+    for (row, least, most) in fitting {
+        open = true;
+        if most == Verdict::Certain || least >= Verdict::Likely {
+            let rank = (most == Verdict::Certain, row.ports.contains(&port));
+            if best.is_none_or(|(before, _)| rank > before) {
+                best = Some((rank, row.protocol));
+            }
+        }
+    }
+    match best {
+        Some((_, protocol)) => Judgement::Known(protocol),
+        None if !open || openings.client.full || openings.server.full => Judgement::Unknown,
+        None => Judgement::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_and_the_middle_of_a_turn_are_not_kept() {
+        let mut openings = Openings::older();
+        for _ in 0..1_000 {
+            openings.gap(Side::Client);
+            openings.feed(Side::Client, b"in the middle", Moment::default(), false);
+        }
+        openings.feed(Side::Server, b"begins", Moment::default(), true);
+        for _ in 0..1_000 {
+            openings.gap(Side::Server);
+        }
+        assert_eq!((openings.held(), openings.into_pieces().len()), (6, 4));
+    }
+}
