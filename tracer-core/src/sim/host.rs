@@ -37,6 +37,9 @@ const STRIDE: usize = 7_919;
 const PORTS: u32 = 50_000;
 const FIRST_CLIENT: u32 = 10_000;
 const FIRST_SERVER: u32 = 20_000;
+const FIRST_BRIEF: u32 = 30_000;
+/// Pids of brief processes.
+const PIDS: u32 = 2_768;
 
 impl Host {
     /// Starts all processes, opens every connection and lets a tick pass. The inputs go to `each`.
@@ -99,6 +102,23 @@ impl Host {
                 let timing = self.roll();
                 connection.exchange(100, 1_000, timing, self.now, &mut out);
             }
+            connection.close(self.now, &mut out);
+            self.now = self.now.after(Span(1_000));
+        }
+        out
+    }
+
+    /// So many processes that come, ask something over one connection, and go; each is found out about.
+    pub fn brief_processes(&mut self, count: usize) -> Vec<Input> {
+        let mut out = Vec::new();
+        for _ in 0..count {
+            self.opened += 1;
+            // A pid is used again, a moment of start is not.
+            let client = ProcessId { started: self.now.0, ..process(FIRST_BRIEF + self.opened % PIDS) };
+            out.push(named(client, "/usr/bin/brief"));
+            let mut connection = self.open(self.opened, client, process(FIRST_SERVER), &mut out);
+            let timing = self.roll();
+            connection.exchange(100, 1_000, timing, self.now, &mut out);
             connection.close(self.now, &mut out);
             self.now = self.now.after(Span(1_000));
         }

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tracer_common::record::{ARGUMENTS_LENGTH, FILENAME_LENGTH};
 use tracer_common::{
     Exchange, ExchangeRecord, ExecRecord, Header, Phase, ProcessId, RecordKind, Role, SocketCause, SocketFlags,
-    SocketRecord, Totals, Tuple,
+    SocketRecord, StreamHead, Totals, Tuple,
 };
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
@@ -138,6 +138,27 @@ pub fn exchange(at: Moment) -> ExchangeRecord {
         role: Role::CLIENT,
         padding: [0; 7],
     }
+}
+
+/// The owner of a socket sends these bytes, or receives them, as the beginning of a turn of the first exchange: nothing moved in
+/// this direction before, and so many bytes in the other.
+#[must_use]
+pub fn said(cookie: u64, sent: bool, other: u64, bytes: &[u8], at: Moment) -> Input {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let mut head = StreamHead {
+        header: header::<StreamHead>(RecordKind::STREAM, at),
+        cookie,
+        position: 0,
+        other,
+        length,
+        exchange: 1,
+        sent: u8::from(sent),
+        begins: 1,
+        share: 0,
+        padding: [0; 5],
+    };
+    head.header.length = head.header.length.saturating_add(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+    Input::Record([head.as_bytes(), bytes].concat())
 }
 
 /// Process `process`, a child of process 1 and of user 1000, runs `filename` with `arguments`, both cut as the kernel

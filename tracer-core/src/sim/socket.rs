@@ -118,6 +118,23 @@ impl SimSocket {
         }
     }
 
+    /// So many exchanges at once, as the kernel counts those of a busy socket; `SocketLatencies` tells their times.
+    pub fn count(&mut self, exchanges: u64, at: Moment, out: &mut Vec<Input>) {
+        self.enter(at, out);
+        let totals = &mut self.state.totals;
+        totals.requests = totals.requests.saturating_add(exchanges);
+        totals.responses = totals.responses.saturating_add(exchanges);
+        totals.bytes_sent = totals.bytes_sent.saturating_add(exchanges.saturating_mul(100));
+        totals.bytes_received = totals.bytes_received.saturating_add(exchanges.saturating_mul(1_000));
+        self.state.phase = Phase::REPORTED;
+    }
+
+    /// The socket's cookie.
+    #[must_use]
+    pub fn cookie(&self) -> u64 {
+        self.state.cookie
+    }
+
     /// The periodic report, made whether or not something changed.
     pub fn snapshot(&self, at: Moment, out: &mut Vec<Input>) {
         self.emit(SocketCause::SNAPSHOT, at, out);
