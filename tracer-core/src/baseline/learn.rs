@@ -66,6 +66,9 @@ fn expected(call: &Call, seconds: f64) -> ExpectedCall {
         p99_ms: latency.and_then(|latency| valid(latency.p99)),
         error_rate: (attempts > 0).then(|| rounded((call.errors as f64 / attempts as f64).min(1.0))),
         samples: latency.map_or(0, |latency| latency.samples),
+        rate_spread: None,
+        mean_spread: None,
+        rhythm: None,
     }
 }
 

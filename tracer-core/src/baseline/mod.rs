@@ -1,23 +1,30 @@
 //! The baseline: the calls that are expected, how often and how fast. File format `tracer.baseline/1`.
 //!
-//! `learn` makes one of a graph, `parse` reads one that a person has reviewed, `standing` says how a call stands to it,
+//! `learn` makes one of a graph, `habits` adds what windows teach (`rhythm`, `spread`), `parse` reads one that a person has reviewed, `standing` says how a call stands to it,
 //! `diff` compares two. Invariant: calls are sorted by key, no key twice, every figure finite and not negative, so that
 //! equal baselines are equal bytes and a change is a small change in version control.
 //! Memory: at most `limits::CALLS` calls, from at most `limits::BASELINE_BYTES` bytes.
 
 mod diff;
+mod habits;
 mod key;
 mod learn;
 mod parse;
+mod rhythm;
+mod spread;
 mod standing;
 
 pub use diff::{Diff, diff};
+pub use habits::{Habits, Observed};
 pub use key::CallKey;
 pub use learn::LearnError;
 pub use parse::BaselineError;
+pub use rhythm::Rhythm;
+pub use spread::Spread;
 pub use standing::Standing;
 
 use crate::identity::Port;
+use crate::time::Wall;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
@@ -75,6 +82,15 @@ pub struct ExpectedCall {
     pub error_rate: Option<f64>,
     /// Exchanges behind `mean_ms` and `p99_ms`.
     pub samples: u64,
+    /// Of the windows' rates, each divided by what is usual at that hour: its median is about 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_spread: Option<Spread>,
+    /// Of the windows' mean latencies, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_spread: Option<Spread>,
+    /// How the rate goes with the hour; `None` unless a whole day was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rhythm: Option<Rhythm>,
 }
 
 impl Baseline {
@@ -111,6 +127,13 @@ impl fmt::Display for Baseline {
 }
 
 impl ExpectedCall {
+    /// Requests a second that are usual at a moment; `None` for a call that never had any.
+    #[must_use]
+    pub fn rate_at(&self, at: Wall) -> Option<f64> {
+        let factor = self.rhythm.map_or(1.0, |rhythm| rhythm.factor(at));
+        (self.requests_per_second > 0.0).then_some(self.requests_per_second * factor)
+    }
+
     #[must_use]
     pub fn key(&self) -> CallKey {
         CallKey {

@@ -135,7 +135,7 @@ pub(super) fn optional_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> R
     }
 }
 
-fn not_negative<E: Error>(figure: f64) -> Result<f64, E> {
+pub(super) fn not_negative<E: Error>(figure: f64) -> Result<f64, E> {
     if figure.is_finite() && figure >= 0.0 {
         Ok(figure)
     } else {

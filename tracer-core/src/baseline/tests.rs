@@ -19,11 +19,15 @@ fn call(from: &str, to: &str, port: u16) -> Call {
         port: port.into(),
         transport: "tcp".into(),
         protocol: Some("http/1.1".into()),
+        inner_protocol: None,
+        operations: Vec::new(),
         state: CallState::Unjudged,
         first_seen: "2025-01-01T00:00:50.000Z".into(),
         connections: 3,
         failed_connections: 20,
         open_connections: 1,
+        most_open_connections: 1,
+        accept_queue_drops: 0,
         requests: 180,
         errors: 50,
         errors_by_kind: ErrorsByKind::default(),
@@ -92,6 +96,9 @@ fn figures_are_learned_over_the_whole_time_of_the_graph_and_not_from_its_last_wi
             p99_ms: Some(40.5),
             error_rate: Some(0.25),
             samples: 170,
+            rate_spread: None,
+            mean_spread: None,
+            rhythm: None,
         }]
     );
     assert_eq!(baseline.learned().seconds, 60.0);
@@ -321,6 +328,9 @@ prop_compose! {
     ) -> ExpectedCall {
         ExpectedCall {
             from, to, port, transport, protocol, requests, requests_per_second, mean_ms, p99_ms, error_rate, samples,
+            rate_spread: None,
+            mean_spread: None,
+            rhythm: None,
         }
     }
 }

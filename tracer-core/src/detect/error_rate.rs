@@ -32,8 +32,8 @@ impl Detector for ErrorRate {
             *failed = Tally::default();
             return Verdict::Clean;
         }
-        failed.add(window.errors, attempts, window.length);
-        let Some(failed) = failed.take_if(limits.error_rate_errors) else {
+        failed.add(window.errors, attempts, window.length, limits);
+        let Some(failed) = failed.take_if(limits.error_rate_errors, limits) else {
             return Verdict::NotJudged;
         };
         let observed = share(failed.bad, failed.of);

@@ -1,13 +1,15 @@
-//! `latency-mean`: a call is slower than the baseline, by more than chance and daily variation explain.
+//! `latency-mean`: a call is slower than normal, by more than chance and daily variation explain.
 //!
-//! `observed` and `limit` are milliseconds. The limit is the expected mean plus the largest of: a share of it, a floor,
-//! and so many standard errors of the difference of two means, `s * sqrt(1/n + 1/N)` for n exchanges in the window and
-//! N in the baseline. `s` is estimated from the baseline: (p99 - mean) / 2.33, as for a normal distribution, which
-//! overstates it for the skewed ones that latencies have; and at least the mean itself, as for an exponential one.
-//! So few exchanges are judged by a wide margin (one alone must exceed four times the mean), and no minimum is needed.
-//! Where p99 is below half the mean, the mean is made by fewer than one exchange in a hundred, and how many of those
-//! a window has is chance: not judged. Windows without exchanges neither count nor reset. Memory: one counter.
+//! `observed` and `limit` are milliseconds. The limit is the expected mean plus the largest of: so many median absolute
+//! deviations of the windows' means while learning, a share of the mean, a floor, and so many standard errors of the
+//! difference of two means, `s * sqrt(1/n + 1/N)` for n exchanges in the window and N in the baseline. `s` is estimated
+//! from the baseline: (p99 - mean) / 2.33, as for a normal distribution, which overstates it for the skewed ones that
+//! latencies have; and at least the mean itself, as for an exponential one. So few exchanges are judged by a wide margin
+//! (one alone must exceed four times the mean). Where p99 is below half the mean, the mean is made by fewer than one
+//! exchange in a hundred, and how many of those a window has is chance: not judged. Where there is no baseline, or it
+//! knows no mean, an absolute limit holds. Windows without exchanges neither count nor reset. Memory: one counter, one tally.
 
+use super::tally::Tally;
 use super::{CallMemory, CallWindow, Detector, Finding, Limits, Verdict, text};
 use crate::baseline::{ExpectedCall, Standing};
 use crate::time::Span;
@@ -21,6 +23,13 @@ pub(super) struct LatencyMean;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     windows_above: u32,
+    above: Tally,
+}
+
+/// What a mean is compared with, milliseconds.
+struct Normal {
+    expected: Option<f64>,
+    limit: f64,
 }
 
 impl Detector for LatencyMean {
@@ -29,47 +38,61 @@ impl Detector for LatencyMean {
     }
 
     fn judge(&self, window: &CallWindow<'_>, limits: &Limits, memory: &mut CallMemory) -> Verdict {
-        let Memory { windows_above } = &mut memory.latency_mean;
-        let (Standing::Expected(expected), Some(latency)) = (window.standing, window.latency) else {
+        let Memory { windows_above, above } = &mut memory.latency_mean;
+        let Some(latency) = window.latency else {
+            above.wait(window.length);
             return Verdict::NotJudged;
         };
-        let Some((expected, limit)) = limit(expected, latency.samples, limits) else {
+        let Some(normal) = normal(window.standing, latency.samples, limits) else {
             return Verdict::NotJudged;
         };
         let mean = latency.mean.as_millis();
-        if mean <= limit {
-            *windows_above = 0;
+        if mean <= normal.limit {
+            (*windows_above, *above) = (0, Tally::default());
             return Verdict::Clean;
         }
         *windows_above = windows_above.saturating_add(1);
-        if *windows_above < limits.latency_mean_windows {
+        above.add(latency.samples, latency.samples, window.length, limits);
+        if *windows_above < limits.latency_mean_windows || above.of < limits.least_samples {
             return Verdict::NotJudged;
         }
+        let baseline =
+            normal.expected.map(|mean| format!(", baseline {}", text::span(millis(mean)))).unwrap_or_default();
         let message = format!(
-            "mean {}, baseline {}, limit {}, {windows_above} windows in a row ({} in the last {})",
+            "mean {}{baseline}, limit {}, {windows_above} windows in a row ({} in the last {})",
             text::span(latency.mean),
-            text::span(millis(expected)),
-            text::span(millis(limit)),
+            text::span(millis(normal.limit)),
             text::count(latency.samples, "request"),
             text::span(window.length),
         );
-        Verdict::Anomalous(Finding { observed: Some(mean), limit: Some(limit), message })
+        Verdict::Anomalous(Finding { observed: Some(mean), limit: Some(normal.limit), message })
     }
 }
 
-/// The expected mean and the limit, milliseconds.
+fn normal(standing: Standing<'_>, samples: u64, limits: &Limits) -> Option<Normal> {
+    let absolute = Normal { expected: None, limit: limits.latency_mean_absolute.as_millis() };
+    match standing {
+        Standing::Expected(expected) if expected.samples > 0 => match (expected.mean_ms, expected.p99_ms) {
+            (Some(mean), Some(p99)) => learned(expected, (mean, p99), samples, limits),
+            _ => Some(absolute),
+        },
+        _ => Some(absolute),
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a count of samples, exact below 2^53")]
-fn limit(expected: &ExpectedCall, samples: u64, limits: &Limits) -> Option<(f64, f64)> {
-    let (mean, p99) = (expected.mean_ms?, expected.p99_ms?);
-    if expected.samples == 0 || samples == 0 || p99 < mean / 2.0 {
+fn learned(expected: &ExpectedCall, (mean, p99): (f64, f64), samples: u64, limits: &Limits) -> Option<Normal> {
+    if samples == 0 || p99 < mean / 2.0 {
         return None;
     }
     let deviation = mean.max((p99 - mean) / P99_DEVIATIONS);
     let standard_error = deviation * (1.0 / samples as f64 + 1.0 / expected.samples as f64).sqrt();
+    let spread = expected.mean_spread.map_or(0.0, |spread| spread.mad);
     let margin = (limits.latency_mean_share * mean)
+        .max(limits.latency_mean_mads * spread)
         .max(limits.latency_mean_floor.as_millis())
         .max(limits.latency_mean_errors * standard_error);
-    Some((mean, mean + margin))
+    Some(Normal { expected: Some(mean), limit: mean + margin })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, for display")]

@@ -29,8 +29,8 @@ impl Detector for LatencyP99 {
             *slow = Tally::default();
             return Verdict::Clean;
         }
-        slow.add(latency.slow, latency.samples, window.length);
-        let Some(slow) = slow.take_if(limits.latency_p99_exchanges) else {
+        slow.add(latency.slow, latency.samples, window.length, limits);
+        let Some(slow) = slow.take_if(limits.latency_p99_exchanges, limits) else {
             return Verdict::NotJudged;
         };
         let (p99, limit) = (text::span(latency.p99), text::span(limits.latency_p99));

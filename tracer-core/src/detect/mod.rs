@@ -1,35 +1,78 @@
-//! Detectors: what is wrong with a call in a window.
+//! Detectors: what is wrong with a call in a window, with a service, or with a chain.
 //!
-//! One file and one row of [`DETECTORS`] for each. A detector is a pure function of the window, the limits and what it
-//! remembers of this call. Invariant: without a baseline only those that need none can find anything; a window that
+//! One file and one row for each: of [`DETECTORS`] for calls, of `service` or `path` for the others. A detector is a pure
+//! function of the window, the limits and what it remembers of this call. Invariant: without a baseline only those that need none can find anything; a window that
 //! cannot be judged is never called clean. Memory: one [`CallJudge`] for each call, of fixed size.
 
 mod call_rate;
+mod call_rate_drift;
 mod error_rate;
+mod knobs;
 mod latency_mean;
 mod latency_p99;
 mod limits;
+mod listener_overflow;
+mod missing_call;
+pub mod path;
+mod policy;
+mod pool_saturation;
+mod rate;
+mod service;
+mod silent_service;
 mod stalled;
 mod tally;
 mod text;
 mod unexpected_call;
+mod unexpected_path;
 mod window;
 
+pub use knobs::{KNOBS, Knob, KnobError};
 pub use limits::Limits;
-pub use window::{CallWindow, WindowLatency};
+pub use policy::{CallRule, Policy, PolicyError};
+pub use service::{SERVICE_DETECTORS, ServiceJudge, ServiceWindow};
+pub use window::{CallWindow, Pool, WindowLatency};
 
 use crate::graph::snapshot::Anomaly;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// All detectors, in the order in which they judge.
-pub static DETECTORS: [&dyn Detector; 6] = [
+/// All detectors of calls, in the order in which they judge.
+pub static DETECTORS: [&dyn Detector; 10] = [
     &unexpected_call::UnexpectedCall,
+    &missing_call::MissingCall,
     &stalled::Stalled,
     &error_rate::ErrorRate,
     &latency_p99::LatencyP99,
     &latency_mean::LatencyMean,
     &call_rate::CallRate,
+    &call_rate_drift::CallRateDrift,
+    &pool_saturation::PoolSaturation,
+    &listener_overflow::ListenerOverflow,
 ];
+
+/// How bad an anomaly is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Warning,
+    #[default]
+    Critical,
+}
+
+/// How bad an anomaly of that kind is.
+#[must_use]
+pub fn severity(kind: &str) -> Severity {
+    let warns = DETECTORS.iter().any(|detector| detector.kind() == kind && detector.severity() == Severity::Warning);
+    if warns { Severity::Warning } else { Severity::Critical }
+}
+
+/// The kinds of all detectors: of calls, of services, of chains.
+#[must_use]
+pub fn kinds() -> Vec<&'static str> {
+    let calls = DETECTORS.iter().map(|detector| detector.kind());
+    let services = SERVICE_DETECTORS.iter().map(|detector| detector.kind());
+    calls.chain(services).chain(path::PATH_DETECTORS.iter().map(|detector| detector.kind())).collect()
+}
 
 /// Finds one kind of anomaly.
 pub trait Detector: Debug + Sync {
@@ -40,6 +83,10 @@ pub trait Detector: Debug + Sync {
     /// remembers nothing.
     fn is_immediate(&self) -> bool {
         false
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Critical
     }
 
     fn judge(&self, window: &CallWindow<'_>, limits: &Limits, memory: &mut CallMemory) -> Verdict;
@@ -79,16 +126,19 @@ impl Finding {
 }
 
 /// What the detectors remember of one call between windows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallMemory {
+    missing_call: missing_call::Memory,
     latency_p99: latency_p99::Memory,
     latency_mean: latency_mean::Memory,
     error_rate: error_rate::Memory,
     call_rate: call_rate::Memory,
+    call_rate_drift: call_rate::Memory,
+    pool_saturation: pool_saturation::Memory,
 }
 
 /// Judges one call, window after window.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallJudge {
     memory: CallMemory,
 }
@@ -114,10 +164,18 @@ impl CallJudge {
     ) -> Vec<Judgement> {
         let memory = &mut self.memory;
         detectors
-            .map(|detector| Judgement { kind: detector.kind(), verdict: detector.judge(window, limits, memory) })
+            .map(|detector| {
+                let kind = detector.kind();
+                // What is no longer looked for is no longer wrong.
+                let verdict =
+                    if limits.off.contains(kind) { Verdict::Clean } else { detector.judge(window, limits, memory) };
+                Judgement { kind, verdict }
+            })
             .collect()
     }
 }
 
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! `stalled`: a request has hung for longer than a window. Needs no baseline, and no window to end.
+//! `stalled`: a request has hung for longer than a limit. Needs no baseline, and no window to end.
 //!
 //! `observed` and `limit` are milliseconds. A call that has never had an answer is not judged: it may be one-way, or a
 //! subscription. Memory: none.
@@ -17,18 +17,19 @@ impl Detector for Stalled {
         true
     }
 
-    fn judge(&self, window: &CallWindow<'_>, _: &Limits, _: &mut CallMemory) -> Verdict {
+    fn judge(&self, window: &CallWindow<'_>, limits: &Limits, _: &mut CallMemory) -> Verdict {
         if !window.ever_answered {
             return Verdict::NotJudged;
         }
+        let limit = limits.stalled_after;
         match window.oldest_in_flight {
-            Some(age) if age > window.length => Verdict::Anomalous(Finding {
+            Some(age) if age > limit => Verdict::Anomalous(Finding {
                 observed: Some(age.as_millis()),
-                limit: Some(window.length.as_millis()),
+                limit: Some(limit.as_millis()),
                 message: format!(
                     "a request has waited {} for its answer, limit {}",
                     text::span(age),
-                    text::span(window.length)
+                    text::span(limit)
                 ),
             }),
             _ => Verdict::Clean,

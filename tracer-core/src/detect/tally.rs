@@ -1,8 +1,10 @@
 //! Evidence against a call, collected over windows until there is enough of it.
 //!
 //! A client with few requests has too few in one window to tell a fault from an accident. Windows that are all over a
-//! limit support each other. Invariant: a tally holds windows since the last verdict only. Memory: three counters.
+//! limit support each other, for as long as `Limits::evidence_time`. Invariant: a tally holds windows since the last
+//! verdict only. Memory: three counters.
 
+use super::Limits;
 use crate::time::Span;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +18,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, bad: u64, of: u64, time: Span) {
+    /// Adds a window; what is too old to support it is forgotten first.
+    pub(super) fn add(&mut self, bad: u64, of: u64, time: Span, limits: &Limits) {
+        if self.time.0.saturating_add(time.0) > limits.evidence_time.0.max(time.0) {
+            *self = Self::default();
+        }
         self.bad = self.bad.saturating_add(bad);
         self.of = self.of.saturating_add(of);
         self.pass(time);
@@ -29,9 +35,9 @@ impl Tally {
         }
     }
 
-    /// Everything so far if `bad` is at least `enough`; the next evidence starts anew.
-    pub(super) fn take_if(&mut self, enough: u64) -> Option<Self> {
-        (self.bad >= enough).then(|| std::mem::take(self))
+    /// Everything so far if `bad` is at least `enough` and it rests on enough samples; the next evidence starts anew.
+    pub(super) fn take_if(&mut self, enough: u64, limits: &Limits) -> Option<Self> {
+        (self.bad >= enough && self.of >= limits.least_samples).then(|| std::mem::take(self))
     }
 
     fn pass(&mut self, time: Span) {

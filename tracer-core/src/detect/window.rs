@@ -1,14 +1,17 @@
 //! What a detector sees of a call: the window that has just ended.
 //!
-//! Invariant: a window holds only what happened in it, except what is in flight at its end. Memory: one per judgement.
+//! Invariant: a window holds only what happened in it, except what is in flight at its end. What was not measured is
+//! `None`, and then nothing is said of it. Memory: one per judgement.
 
 use crate::baseline::Standing;
-use crate::time::Span;
+use crate::time::{Span, Wall};
 
 /// One call in one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CallWindow<'a> {
     pub length: Span,
+    /// The middle of the window: what is expected depends on the hour.
+    pub at: Wall,
     /// `false` for a window of which the call, or the run, saw only a part.
     pub complete: bool,
     /// Records were lost: counts are too low now and will be made up for in the next window.
@@ -23,6 +26,10 @@ pub struct CallWindow<'a> {
     pub oldest_in_flight: Option<Span>,
     /// A request of this call has been answered, in this window or before.
     pub ever_answered: bool,
+    /// The client's connections, where they are known.
+    pub pool: Option<Pool>,
+    /// Connections that the server's kernel dropped because its accept queue was full; `None` where that is not counted.
+    pub accept_queue_drops: Option<u64>,
     pub standing: Standing<'a>,
 }
 
@@ -35,6 +42,23 @@ pub struct WindowLatency {
     pub samples: u64,
     /// Those of them that took longer than [`Limits::latency_p99`](super::Limits::latency_p99).
     pub slow: u64,
+}
+
+/// The connections that a call goes over, and what requests wait outside the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Connections open at the end of the window.
+    pub open: u64,
+    /// Those of them with a request that has no answer yet.
+    pub busy: u64,
+    /// Most connections that were open at once before this window, since the start: as many as the pool ever had.
+    pub high_water: u64,
+    /// Mean of what a request waits outside the server: the client's latency minus the server's.
+    pub wait: Span,
+    /// Mean of the server's latency.
+    pub server: Span,
+    /// Exchanges behind both means.
+    pub samples: u64,
 }
 
 impl CallWindow<'_> {
