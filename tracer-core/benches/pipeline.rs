@@ -83,7 +83,7 @@ impl Ring {
         ring
     }
 
-    fn each(&self, each: impl FnMut(&[u8])) {
+    fn each<'a>(&'a self, each: impl FnMut(&'a [u8])) {
         self.bytes.chunks_exact(self.length).for_each(each);
     }
 }
@@ -98,13 +98,12 @@ fn stages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("stage");
     group.throughput(Throughput::Elements(1));
     let mut run = Run::new(MIDDLING);
-    let records: Vec<Record> = {
+    let ring = Ring::of(&run.host.exchanges(4_096));
+    let records: Vec<Record<'_>> = {
         let mut records = Vec::new();
-        let ring = Ring::of(&run.host.exchanges(4_096));
         ring.each(|bytes| records.extend(decode(bytes).ok()));
         records
     };
-    let ring = Ring::of(&run.host.exchanges(4_096));
     let mut turns = ring.bytes.chunks_exact(ring.length).cycle();
     group.bench_function("decode", |bencher| bencher.iter(|| turns.next().map(decode)));
 

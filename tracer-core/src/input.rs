@@ -4,8 +4,9 @@
 //! Memory: inputs are borrowed or small; outputs are consumed at once by the caller.
 
 use crate::alert::Alert;
+use crate::detect::Policy;
 use crate::graph::snapshot::{Call, Cost, Degradation};
-use crate::identity::ProcessKey;
+use crate::identity::{ProcessKey, Rules, Transport};
 use crate::time::{Moment, Wall};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -23,6 +24,8 @@ pub enum Input {
     Loss(Loss),
     /// Latencies that the kernel counted for one socket.
     Latencies(SocketLatencies),
+    /// A changed configuration, from now on.
+    Settings(Box<Settings>),
     /// What is told of exchanges, from now on.
     Detail(Detail),
     /// What the tracer itself costs.
@@ -37,6 +40,32 @@ pub enum Input {
     End,
     /// `/etc/hosts`: addresses and their names, in the order of the file.
     Hosts(Vec<(IpAddr, String)>),
+    /// Connections that listeners dropped since this was told last; where it is never told, nobody counts them.
+    Overflows(Vec<Overflow>),
+    /// The users of this host: their numbers and names.
+    Users(Vec<(u32, String)>),
+    /// An alert that fired when the tracer ended the last time.
+    Fired(Box<Fired>),
+}
+
+/// An alert from before the start. Written as JSON, which leaves out what is as always.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fired(pub Alert);
+
+impl From<Fired> for String {
+    fn from(Fired(alert): Fired) -> Self {
+        // A struct of texts and numbers: nothing that JSON could not hold.
+        serde_json::to_string(&alert).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Fired {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        serde_json::from_str(&text).map(Self)
+    }
 }
 
 /// Where and how the observation began.
@@ -104,6 +133,35 @@ pub enum Detail {
     Exchanges,
 }
 
+/// What of a configuration can change while it is in force. Written as JSON, which leaves out what is as always.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Settings {
+    pub rules: Rules,
+    pub policy: Policy,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettingsText {
+    rules: Rules,
+    policy: Policy,
+}
+
+impl From<Settings> for String {
+    fn from(Settings { rules, policy }: Settings) -> Self {
+        // Maps and lists of texts: nothing that JSON could not hold.
+        serde_json::to_string(&SettingsText { rules, policy }).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Settings {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        serde_json::from_str(&text).map(|SettingsText { rules, policy }| Self { rules, policy })
+    }
+}
+
 /// Latencies that the kernel counted for one socket since it told them last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketLatencies {
@@ -114,15 +172,68 @@ pub struct SocketLatencies {
     pub counts: Vec<(u16, u32)>,
 }
 
+/// Connections that a listener dropped because its accept queue was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    pub netns: u32,
+    /// Where it listens.
+    pub address: IpAddr,
+    pub port: u16,
+    pub dropped: u64,
+}
+
 /// Something for the caller to do or to tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Look this process up and deliver [`Input::Process`].
     Need(ProcessKey),
+    /// Somebody listens in a network namespace: look at its accept queues, and deliver [`Input::Overflows`].
+    Listens { netns: u32, by: ProcessKey },
     /// A call was seen for the first time.
     NewCall(Box<NewCall>),
     /// An alert fires or is resolved.
     Alert(Box<Alert>),
+    /// What to tell of the bytes of connections from now on.
+    Capture(Choice),
+}
+
+/// What is told of the bytes of some connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub place: Place,
+    pub capture: Capture,
+}
+
+/// Of which connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Those to a port, as seen from this network namespace.
+    Port { netns: u32, port: u16, transport: Transport },
+    /// That of the socket with this cookie.
+    Socket(u64),
+}
+
+/// What is told of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capture {
+    /// Nothing.
+    None,
+    /// The beginning of each connection.
+    Opening,
+    /// The beginnings of requests and responses; of busy connections a share, and each response that is an error by one
+    /// byte of it, if there is such a byte.
+    Heads { error: Option<ErrorByte> },
+    /// The beginning of each input and output, of one end.
+    Stream,
+    /// The same of both ends: turns do not tell requests apart, so latencies are taken from what both say.
+    Streams,
+}
+
+/// A response whose byte at this place, below 16, is this one is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ErrorByte {
+    pub at: u8,
+    pub byte: u8,
 }
 
 /// A call seen for the first time: names instead of ids.

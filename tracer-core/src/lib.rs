@@ -20,6 +20,7 @@ pub mod graph;
 pub mod identity;
 pub mod input;
 pub mod limits;
+pub mod protocol;
 pub mod sim;
 pub mod tape;
 pub mod time;

@@ -7,7 +7,7 @@ use std::alloc::System;
 use tracer_core::engine::Config;
 use tracer_core::sim::{Host, Size};
 use tracer_core::time::Span;
-use tracer_core::{Engine, Input};
+use tracer_core::{Engine, Input, limits};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -48,6 +48,19 @@ fn memory_for_each_connection_and_call_and_allocations_for_each_record_are_bound
     give(&mut engine, &host.exchanges(100_000));
     let (_, allocations) = give(&mut engine, &host.exchanges(50_000));
     assert!(allocations <= 2_000, "{allocations} allocations for 100,000 records of exchanges");
+
+    // Brief processes: when as many are remembered as may be, more of them take nothing more.
+    let mut grown = [0; 4];
+    for grown in &mut grown {
+        for _ in 0..limits::PROCESSES / 1_024 {
+            *grown += give(&mut engine, &host.brief_processes(1_024)).0;
+            *grown += give(&mut engine, &[host.tick(Span::from_seconds(2))]).0;
+        }
+    }
+    let [first, .., last] = grown;
+    let each = first / i64::try_from(limits::PROCESSES).unwrap();
+    assert!(each <= 512, "{each} bytes for each process that has ended");
+    assert!(last.abs() <= 16_384, "{last} bytes more for processes like those before: {grown:?}");
 
     let look = host.look();
     give(&mut engine, &look);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tracer_core::Input;
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
-use tracer_core::input::{Ancestor, Loss, ProcessFacts, Start};
+use tracer_core::input::{Ancestor, Loss, Overflow, ProcessFacts, Start};
 use tracer_core::tape::{Ending, FRAME_BYTES, MAGIC, Reader, TapeError, TapeHeader, Writer};
 use tracer_core::time::{Moment, Span, Wall};
 
@@ -183,12 +183,17 @@ fn one_of_each() -> Vec<Input> {
         Input::Looked { began: Moment(7) },
         Input::End,
         Input::Hosts(vec![([1, 2, 3, 4].into(), "h".to_owned())]),
+        Input::Users(vec![(0, "root".to_owned())]),
+        Input::Overflows(vec![Overflow { netns: 1, address: [1, 2, 3, 4].into(), port: 80, dropped: 2 }]),
+        Input::Settings(
+            serde_json::from_str(r#""{\"rules\":[],\"policy\":{\"all\":{\"off\":\"stalled\"}}}""#).unwrap(),
+        ),
     ]
 }
 
 #[test]
 fn the_bytes_of_a_tape_of_format_2_do_not_change() {
-    let bodies: [&[u8]; 9] = [
+    let bodies: [&[u8]; 12] = [
         &[2, 1, b'h', 1, 1, 2],
         &[1, 0xff, 0x00],
         &[
@@ -201,8 +206,11 @@ fn the_bytes_of_a_tape_of_format_2_do_not_change() {
         &[7, 7],
         &[9],
         &[8, 1, 0, 1, 2, 3, 4, 1, b'h'],
+        &[14, 1, 0, 4, b'r', b'o', b'o', b't'],
+        &[16, 1, 1, 0, 1, 2, 3, 4, 80, 2],
+        b"\x0d\x2f{\"rules\":[],\"policy\":{\"all\":{\"off\":\"stalled\"}}}",
     ];
-    let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"flow":384,"header":16,"payload":1256,"socket":232},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
+    let json = r#"{"schema":"tracer.tape/1","tool":"0.1.0","host":"host","kernel":"6.18.0","abi":{"exchange":160,"exec":712,"flow":384,"header":16,"payload":1256,"socket":232,"stream":56},"window_ns":5000000000,"started":"1970-01-01T00:00:00.000Z"}"#;
     let mut expected = raw_header(2, json);
     expected.extend(bodies.into_iter().flat_map(raw_frame));
     assert_eq!(write(&one_of_each()).0, expected);
@@ -296,7 +304,10 @@ fn a_tape_of_another_version_or_layout_names_the_tracer_that_wrote_it() {
     let mut other = header();
     other.abi.insert("socket".to_owned(), 224);
     let message = read(&Writer::header(&other).unwrap(), 100).1.unwrap_err().to_string();
-    assert!(message.contains("socket 224; this tracer has") && message.contains("version 0.1.0"), "{message}");
+    assert!(
+        message.contains("socket 224, stream 56; this tracer has") && message.contains("version 0.1.0"),
+        "{message}"
+    );
 
     let unreadable = raw_header(3, "not JSON");
     assert!(read(&unreadable, 100).1.unwrap_err().to_string().ends_with("version unknown"));

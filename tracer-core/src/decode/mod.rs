@@ -4,20 +4,23 @@
 //! is an error with its reason, never a panic and never a guess. Memory: one record.
 
 use thiserror::Error;
+use tracer_common::record::STREAM_BYTES;
 use tracer_common::{
     ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, Phase, RecordKind, Role, SocketCause, SocketRecord,
-    TransportKind,
+    StreamHead, TransportKind,
 };
 use zerocopy::FromBytes;
 
 /// A record of the kernel programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum Record<'a> {
     Socket(SocketRecord),
     Exchange(ExchangeRecord),
     Exec(Box<ExecRecord>),
     Flow(Box<FlowRecord>),
     Payload(Box<PayloadRecord>),
+    /// With the bytes that were told.
+    Stream(StreamHead, &'a [u8]),
 }
 
 /// Why bytes are no record.
@@ -37,7 +40,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 /// When the bytes are not exactly one record of a known kind.
-pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let (header, _) = Header::read_from_prefix(bytes).map_err(|_| DecodeError::Short(bytes.len()))?;
     match header.kind {
         RecordKind::SOCKET => {
@@ -66,6 +69,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             check(usize::from(record.arguments_length) <= record.arguments.len(), "arguments_length")?;
             Ok(Record::Exec(Box::new(record)))
         }
+        RecordKind::STREAM => stream(bytes, header),
         kind => Err(DecodeError::UnknownKind(kind)),
     }
 }
@@ -82,6 +86,22 @@ fn whole<T: FromBytes>(bytes: &[u8], header: Header) -> Result<T, DecodeError> {
     }
     // The ring rounds lengths up to eight bytes.
     T::read_from_prefix(bytes).ok().filter(|(_, rest)| rest.len() < 8).map(|(record, _)| record).ok_or(length)
+}
+
+fn stream(bytes: &[u8], header: Header) -> Result<Record<'_>, DecodeError> {
+    let length = usize::from(header.length);
+    let (head, rest) = StreamHead::read_from_prefix(bytes).map_err(|_| DecodeError::Short(bytes.len()))?;
+    let told = length.checked_sub(size_of::<StreamHead>()).and_then(|told| rest.get(..told));
+    // The ring rounds lengths up to eight bytes.
+    let told = told.filter(|told| rest.len() - told.len() < 8).ok_or(DecodeError::Length {
+        kind: header.kind,
+        found: bytes.len(),
+        stated: length,
+        expected: size_of::<StreamHead>(),
+    })?;
+    check(head.sent <= 1, "sent")?;
+    check(told.len() as u64 <= u64::from(head.length) && told.len() <= STREAM_BYTES, "length")?;
+    Ok(Record::Stream(head, told))
 }
 
 fn check_socket(record: &SocketRecord) -> Result<(), DecodeError> {

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::exchange::{Connection, ConnectionId, End, Episode, Side, connection, connections::GRACE};
 use crate::graph::{CallId, Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
-use crate::input::Output;
+use crate::input::{Output, Place};
 use crate::time::Moment;
 use tracer_common::SocketFlags;
 
@@ -35,6 +35,9 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.telling().is_none_or(|(_, end)| end.closing.is_none()) {
             return;
+        }
+        if connection.awaits_teller(now) {
+            return self.connections.attend(id);
         }
         let over = connection.is_over();
         if !connection.judged {
@@ -144,10 +147,8 @@ impl Engine {
     /// Tells a call that is new, as its first connection shows it.
     fn tell_call(&mut self, id: ConnectionId, call: CallId, out: &mut Vec<Output>) {
         let mut open = Open::default();
-        if let Some(connection) = self.connections.get(id)
-            && let Some((_, end)) = connection.telling()
-        {
-            open.add(connection.opened, end);
+        if let Some(connection) = self.connections.get(id) {
+            open.add(connection);
         }
         self.new_call(call, open, out);
     }
@@ -263,15 +264,26 @@ impl Engine {
         if let Some(held) = connection.held.take() {
             call.record_all(&held);
         }
+        if let Some(speech) = &mut connection.speech {
+            call.hear(speech);
+        }
         let established = connection.telling().is_some_and(|(_, end)| end.was_established());
         if established && !connection.counted_open {
             connection.counted_open = true;
             call.connections += 1;
+            if connection.telling().is_some_and(|(_, end)| end.closing.is_none()) {
+                connection.open_in = connection.call;
+                call.pool.open();
+            }
         }
         for side in [Side::Client, Side::Server] {
             let Some(end) = connection.end_mut(side) else { continue };
-            let grown = std::mem::take(&mut end.uncounted);
+            let mut grown = std::mem::take(&mut end.uncounted);
+            let turns = end.totals.requests;
             if side == counted {
+                if let Some(speech) = &mut connection.speech {
+                    grown.requests = speech.grow(turns);
+                }
                 call.grow(&if side == Side::Client { grown } else { grown.mirrored() });
             }
         }
@@ -282,16 +294,37 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };
         connection.pairing.flush().for_each(|sample| call.record(&sample));
+        if let Some(speech) = &mut connection.speech {
+            speech.flush().for_each(|sample| call.record(&sample));
+        }
+    }
+
+    /// A connection is not among the open ones of a call any more.
+    pub(super) fn leave(&mut self, call: Option<CallId>) {
+        if let Some(call) = call.and_then(|call| self.graph.get_mut(call)) {
+            call.pool.close();
+        }
     }
 
     /// Forgets a connection, but not what was lost of it.
     pub(super) fn forget(&mut self, id: ConnectionId) {
-        self.gaps.exchanges_without_times += self.connections.get(id).map_or(0, Connection::without_times);
+        let was_open_in = self.connections.get_mut(id).and_then(|connection| connection.open_in.take());
+        self.leave(was_open_in);
+        if let Some(connection) = self.connections.get(id) {
+            self.gaps.exchanges_without_times =
+                self.gaps.exchanges_without_times.saturating_add(connection.without_times());
+            for end in [&connection.client, &connection.server].into_iter().flatten() {
+                self.captures.remove(&Place::Socket(end.cookie));
+            }
+        }
         self.connections.remove(id);
     }
 
     /// Judges how a connection ended, once.
     pub(super) fn conclude(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.end_speech();
+        }
         self.count(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };

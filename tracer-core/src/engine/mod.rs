@@ -3,22 +3,26 @@
 //! Invariant: inputs are handled in the order given and nothing else is looked at, so the same inputs give the same
 //! outputs. Memory: the tables of the rooms, each with its cap.
 
+mod absent;
 mod attribute;
+mod evidence;
 mod observe;
+mod overflow;
 mod report;
+mod stream;
 mod windows;
 
 use crate::alert::AlertBook;
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Habits, LearnError};
 use crate::decode::{Record, decode};
-use crate::detect::Limits;
+use crate::detect::Policy;
 use crate::exchange::Connections;
 use crate::graph::snapshot::{Cost, Degradation};
 use crate::graph::{CallGraph, Moments};
 use crate::identity::{Listeners, Peers, Port, Processes, Rules, Transport};
-use crate::input::{Detail, Input, Loss, Output, Start};
+use crate::input::{Capture, Detail, Input, Loss, Output, Place, Settings, Start};
 use crate::time::{Moment, Span, Wall};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 /// How to look.
@@ -28,14 +32,18 @@ pub struct Config {
     pub window: Span,
     /// The calls that are expected.
     pub baseline: Option<Baseline>,
-    pub limits: Limits,
+    /// What calls are held to.
+    pub policy: Policy,
     /// How the user names services.
     pub rules: Rules,
+    /// Whether a baseline is to be learned.
+    pub learn: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { window: Span::from_seconds(10), baseline: None, limits: Limits::default(), rules: Rules::default() }
+        let (policy, rules) = (Policy::default(), Rules::default());
+        Self { window: Span::from_seconds(10), baseline: None, policy, rules, learn: false }
     }
 }
 
@@ -60,15 +68,27 @@ pub struct Engine {
     listeners: Listeners,
     peers: Peers,
     local_addresses: HashSet<(u32, IpAddr)>,
+    /// Network namespaces whose accept queues were asked for.
+    listening_in: HashSet<u32>,
+    accept_queues_are_counted: bool,
     connections: Connections,
     graph: CallGraph,
     alerts: AlertBook,
+    /// Expected calls that have not been seen.
+    absent: absent::Absent,
+    services: absent::Services,
+    /// What windows teach, while a baseline is learned.
+    habits: Option<Habits>,
+    /// Names of users, for evidence.
+    users: BTreeMap<u32, String>,
     degraded: BTreeSet<Degradation>,
     loss: Loss,
     /// The loss at the end of the last window.
     loss_before: Loss,
     gaps: Gaps,
     detail: Detail,
+    /// What is told of the bytes of connections.
+    captures: HashMap<Place, Capture>,
     cost: Option<Cost>,
     /// The next tick is the last.
     ending: bool,
@@ -81,19 +101,26 @@ impl Engine {
         let moments = Moments { start, now: Moment(0), window: config.window, window_began: Moment(0) };
         Self {
             processes: Processes::new(config.rules.clone()),
+            absent: absent::expected(config.baseline.as_ref()),
+            services: absent::Services::default(),
+            habits: config.learn.then(Habits::default),
             config,
             moments,
             listeners: Listeners::default(),
             peers: Peers::default(),
             local_addresses: HashSet::new(),
+            listening_in: HashSet::new(),
+            accept_queues_are_counted: false,
             connections: Connections::default(),
             graph: CallGraph::default(),
             alerts: AlertBook::default(),
+            users: BTreeMap::new(),
             degraded: BTreeSet::new(),
             loss: Loss::default(),
             loss_before: Loss::default(),
             gaps: Gaps::default(),
             detail: Detail::default(),
+            captures: HashMap::new(),
             cost: None,
             ending: false,
         }
@@ -109,10 +136,14 @@ impl Engine {
             Input::Latencies(latencies) => self.latencies(latencies),
             Input::Cost(cost) => self.cost = Some(*cost),
             Input::Detail(detail) => self.detail = *detail,
+            Input::Settings(settings) => self.configure(settings),
             Input::Degraded(degradation) => drop(self.degraded.insert(degradation.clone())),
             Input::Looked { began } => self.gaps.ends_unseen += self.connections.close_unfound(*began),
             Input::End => self.ending = true,
             Input::Hosts(entries) => self.peers.hosts(entries),
+            Input::Overflows(told) => self.overflows(told),
+            Input::Users(users) => self.users = users.iter().cloned().collect(),
+            Input::Fired(fired) => self.restore(&fired.0),
             Input::Tick { at, wall: _ } => self.tick(*at, out),
         }
     }
@@ -121,6 +152,31 @@ impl Engine {
         self.moments.start = start.clone();
         self.moments.now = start.at;
         self.moments.window_began = start.at;
+    }
+
+    /// Takes over a changed configuration. Services that have a name keep it until a new connection shows another.
+    fn configure(&mut self, settings: &Settings) {
+        self.processes.name_by(settings.rules.clone());
+        self.config.rules = settings.rules.clone();
+        self.config.policy = settings.policy.clone();
+        self.forget_limits();
+        for id in self.graph.call_ids() {
+            if let Some(call) = self.graph.get_mut(id) {
+                call.limits = None;
+            }
+        }
+    }
+
+    /// What is expected from now on, by all that was seen.
+    ///
+    /// # Errors
+    /// As [`Baseline::learn`].
+    pub fn learned(&self) -> Result<Baseline, LearnError> {
+        let mut baseline = Baseline::learn(&self.snapshot())?;
+        if let Some(habits) = &self.habits {
+            habits.write_into(&mut baseline);
+        }
+        Ok(baseline)
     }
 
     /// Handles one record as the kernel wrote it.
@@ -140,6 +196,7 @@ impl Engine {
                     Transport::Udp | Transport::Tcp => self.peers.dns_answered(bytes),
                 }
             }
+            Ok(Record::Stream(head, bytes)) => self.stream(&head, bytes, out),
             Ok(Record::Exec(record)) => {
                 self.processes.executed(&record);
                 self.ask_for(crate::identity::ProcessKey::from_kernel(record.parent), out);

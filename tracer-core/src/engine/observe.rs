@@ -26,7 +26,7 @@ impl Engine {
         let side = match record.role {
             Role::CLIENT => Side::Client,
             Role::SERVER => Side::Server,
-            Role::LISTENER => return self.listener(record, path, owner),
+            Role::LISTENER => return self.listener(record, path, owner, out),
             _ => return,
         };
         if path.is_none() && self.local_addresses.len() < limits::LISTENERS {
@@ -38,7 +38,13 @@ impl Engine {
         self.count(id);
     }
 
-    fn listener(&mut self, record: &SocketRecord, path: Option<Port>, owner: Option<ProcessKey>) {
+    fn listener(
+        &mut self,
+        record: &SocketRecord,
+        path: Option<Port>,
+        owner: Option<ProcessKey>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(owner) = owner else { return };
         let closed = record.cause == SocketCause::CLOSED;
         if !closed {
@@ -52,6 +58,9 @@ impl Engine {
             None => {
                 let transport = Transport::from_kernel(record.transport);
                 self.listeners.insert(transport, Endpoint::local(&record.tuple), owner);
+                if transport == Transport::Tcp {
+                    self.ask_for_queues(record.tuple.netns, owner, out);
+                }
             }
         }
     }
@@ -126,6 +135,8 @@ impl Engine {
             connection.counted_open = false;
             connection.presumed = false;
         }
+        let was_open_in = connection.open_in.take();
+        self.leave(was_open_in);
         self.connections.attend(id);
     }
 
@@ -136,8 +147,10 @@ impl Engine {
         // Datagrams have no close: their end is when nobody waits any more.
         let until = if record.transport == TransportKind::UDP { record.header.at } else { record.active_at };
         let waited = if began == 0 { Span::ZERO } else { Moment(until).since(Moment(began)) };
-        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered, waited });
+        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered, waited, unfinished: None });
         end.in_flight_since = None;
+        let was_open_in = self.connections.get_mut(id).and_then(|connection| connection.open_in.take());
+        self.leave(was_open_in);
         self.connections.attend(id);
     }
 
@@ -174,10 +187,12 @@ impl Engine {
                 response_first: Moment(exchange.response_first),
             };
             let sample = if both { connection.pairing.add(half) } else { Some(pairing::alone(half)) };
-            if let Some(sample) = sample {
+            // Where requests overlap, turns do not tell them apart: what is said does.
+            let overlap = connection.speech.as_ref().is_some_and(|speech| speech.is_overlapping());
+            if let Some(sample) = sample.filter(|_| !overlap) {
                 match connection.counts_for().and_then(|call| self.graph.get_mut(call)) {
                     Some(call) => call.record(&sample),
-                    None => connection.held.get_or_insert_default().record(&sample),
+                    None => connection.held.get_or_insert_default().record(sample),
                 }
             }
         }
@@ -197,9 +212,17 @@ impl Engine {
         self.gaps.counted = self.gaps.counted.saturating_add(histogram.len());
         // A window holds the client's latencies, or the server's where no client is on this host.
         let in_window = side == Side::Client || connection.client.is_none();
+        if connection.speech.as_ref().is_some_and(|speech| speech.is_overlapping()) {
+            return;
+        }
         match connection.counts_for().and_then(|call| self.graph.get_mut(call)) {
             Some(call) => call.count(side, &histogram, in_window),
-            None => connection.held.get_or_insert_default().merge(&Latencies::of(side, histogram)),
+            None => connection
+                .held
+                .get_or_insert_default()
+                .more
+                .get_or_insert_default()
+                .merge(&Latencies::of(side, histogram)),
         }
     }
 }

@@ -1,9 +1,8 @@
-//! What the engine tells: snapshots, new calls, evidence.
+//! What the engine tells: snapshots, new calls, alerts that fire.
 //!
 //! Invariant: whatever is missing is said in `completeness`. Memory: one snapshot.
 
 use super::Engine;
-use crate::alert::Evidence;
 use crate::exchange::Connection;
 use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
 use crate::graph::{CallId, Open};
@@ -23,15 +22,25 @@ impl Engine {
         self.alerts.firing()
     }
 
+    /// The alerts that fire now, with what was found last.
+    pub fn firing_alerts(&self) -> impl Iterator<Item = crate::alert::Alert> + '_ {
+        self.alerts.alerts()
+    }
+
+    /// Grows with every alert that begins or ends.
+    #[must_use]
+    pub fn alert_changes(&self) -> u64 {
+        self.alerts.changes()
+    }
+
     /// What open connections show, by call.
     pub(super) fn open(&self) -> HashMap<CallId, Open> {
         let mut all: HashMap<CallId, Open> = HashMap::new();
         for connection in self.connections.iter() {
-            let (Some(call), Some((_, end))) = (connection.call, connection.telling()) else { continue };
-            if end.closing.is_some() {
-                continue;
+            let Some(call) = connection.call else { continue };
+            if connection.telling().is_some_and(|(_, end)| end.closing.is_none()) {
+                all.entry(call).or_default().add(connection);
             }
-            all.entry(call).or_default().add(connection.opened, end);
         }
         all
     }
@@ -62,8 +71,11 @@ impl Engine {
         }
         Completeness {
             records_lost: self.loss.ring_full,
-            exchanges_lost: self.gaps.exchanges_without_times
-                + self.connections.iter().map(Connection::without_times).sum::<u64>(),
+            exchanges_lost: self
+                .connections
+                .iter()
+                .map(Connection::without_times)
+                .fold(self.gaps.exchanges_without_times, u64::saturating_add),
             exchanges_counted: self.gaps.counted,
             connections_before_start: self.gaps.before_start,
             unresolved_peers: self.gaps.unresolved,
@@ -88,21 +100,5 @@ impl Engine {
             out.push(Output::NewCall(Box::new(NewCall { schema, at, from_name, to_name, call })));
         }
         out.append(&mut alerts);
-    }
-
-    /// What supports an alert about a call.
-    pub(super) fn evidence(&self, id: CallId) -> Option<Evidence> {
-        let (from, to) = self.graph.ends(id)?;
-        let call = self.graph.get(id)?;
-        Some(Evidence {
-            from_name: from.name.display(),
-            to_name: to.name.display(),
-            first_seen: self.moments.wall(call.first_seen).rfc3339(),
-            connections: call.connections,
-            requests: call.totals.requests,
-            client: call.client.and_then(|client| self.processes.evidence(client)),
-            client_parents: call.client.map(|client| self.processes.parents(client)).unwrap_or_default(),
-            server: call.server.and_then(|server| self.processes.evidence(server)),
-        })
     }
 }

@@ -4,16 +4,18 @@
 //! the calls, so alerts come in the same order from the same inputs. Memory: none of its own.
 
 use super::Engine;
-use crate::alert::Alert;
-use crate::baseline::{CallKey, Standing};
-use crate::detect::{CallWindow, Judgement, WindowLatency};
+use super::absent::Services;
+use crate::alert::{Alert, Evidence, Transition};
+use crate::baseline::{CallKey, Observed, Standing};
+use crate::detect::{CallWindow, Judgement, Pool, WindowLatency};
 use crate::graph::metrics::Window;
 use crate::graph::snapshot::ServiceKind;
 use crate::graph::{CallId, Open};
 use crate::input::Output;
 use crate::limits;
-use crate::time::Span;
+use crate::time::{Span, Wall};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Engine {
     /// Closes the windows that have ended.
@@ -36,21 +38,42 @@ impl Engine {
         let loss = self.loss.ring_full != self.loss_before.ring_full;
         self.loss_before = self.loss;
         let first = began == self.moments.start.at;
+        if !first {
+            self.alerts.settle();
+        }
+        let mut services = std::mem::take(&mut self.services);
         for id in self.graph.call_ids() {
             let Some(call) = self.graph.get_mut(id) else { continue };
             let window = call.close_window();
+            let open = open.get(&id).copied().unwrap_or_default();
+            let pool = if judged { call.pool.end_window(&open, &call.latencies) } else { None };
             let complete = !first && call.first_seen < began;
             if judged {
-                let seen = Seen { window: &window, open: open.get(&id).copied().unwrap_or_default(), complete, loss };
-                self.judge(id, &seen, true, out);
+                let seen = Seen { window: &window, open, pool, complete, loss };
+                self.judge(id, &seen, Some(&mut services), out);
             }
         }
+        self.services = services;
+        if judged {
+            self.judge_services(out);
+            self.judge_absent(!first, loss, out);
+        }
+    }
+
+    /// The middle of the window that ends now.
+    pub(super) fn middle(&self) -> Wall {
+        let half = i64::try_from(self.moments.window.0 / 2).unwrap_or(i64::MAX);
+        Wall(self.moments.wall(self.moments.now).0.saturating_sub(half))
     }
 
     /// Says whether a call is expected.
     pub(super) fn stand(&mut self, id: CallId) {
         let Some((key, ends)) = self.key(id) else { return };
+        self.absent.remove(&key);
+        let anomalies = self.alerts.anomalies(&key);
         let Some(call) = self.graph.get_mut(id) else { return };
+        // What fired before the start, or before the call was seen.
+        call.anomalies = anomalies;
         call.state = Standing::of(self.config.baseline.as_ref(), &key, ends).state();
     }
 
@@ -58,16 +81,24 @@ impl Engine {
     pub(super) fn judge_now(&mut self, id: CallId, out: &mut Vec<Output>) {
         self.stand(id);
         let window = Window::default();
-        self.judge(id, &Seen { window: &window, open: Open::default(), complete: false, loss: false }, false, out);
+        self.judge(
+            id,
+            &Seen { window: &window, open: Open::default(), pool: None, complete: false, loss: false },
+            None,
+            out,
+        );
     }
 
-    fn judge(&mut self, id: CallId, seen: &Seen<'_>, ended: bool, out: &mut Vec<Output>) {
+    /// Judges a call. `services` is there at the end of a window, and takes the call in.
+    fn judge(&mut self, id: CallId, seen: &Seen<'_>, services: Option<&mut Services>, out: &mut Vec<Output>) {
         let Some((key, ends)) = self.key(id) else { return };
+        let (at, length) = (self.middle(), self.moments.window);
         let Some(call) = self.graph.get_mut(id) else { return };
-        let limits = &self.config.limits;
+        let limits = Arc::clone(call.limits.get_or_insert_with(|| self.config.policy.of(&key)));
         let latency = &seen.window.latency;
         let window = CallWindow {
-            length: self.moments.window,
+            length,
+            at,
             complete: seen.complete,
             loss: seen.loss,
             requests: seen.window.requests,
@@ -81,26 +112,51 @@ impl Engine {
             }),
             oldest_in_flight: seen.open.oldest.map(|since| self.moments.now.since(since)),
             ever_answered: call.has_answers(),
+            pool: seen.pool,
+            accept_queue_drops: self.accept_queues_are_counted.then_some(seen.window.accept_queue_drops),
             standing: Standing::of(self.config.baseline.as_ref(), &key, ends),
         };
-        let judgements =
-            if ended { call.judge.close_window(&window, limits) } else { call.judge.between_windows(&window, limits) };
-        self.raise(id, &key, judgements, out);
+        let judgements = match services {
+            Some(services) => {
+                services.add(&key, ends, &window, seen.window.responses);
+                if let Some(habits) = self.habits.as_mut().filter(|_| seen.complete && !seen.loss) {
+                    let mean = window.latency.map(|latency| latency.mean);
+                    habits.add(&key, &Observed { at, length, requests: window.requests, mean });
+                }
+                call.judge.close_window(&window, &limits)
+            }
+            None => call.judge.between_windows(&window, &limits),
+        };
+        self.raise(id, &key, judgements, seen.open, out);
     }
 
-    fn raise(&mut self, id: CallId, key: &CallKey, judgements: Vec<Judgement>, out: &mut Vec<Output>) {
+    fn raise(&mut self, id: CallId, key: &CallKey, judgements: Vec<Judgement>, open: Open, out: &mut Vec<Output>) {
         let transitions = self.alerts.enter(key, judgements);
         if transitions.is_empty() {
             return;
         }
-        let anomalies = self.alerts.anomalies(key).to_vec();
+        let anomalies = self.alerts.anomalies(key);
         if let Some(call) = self.graph.get_mut(id) {
             call.anomalies = anomalies;
         }
+        if let Some(evidence) = self.evidence(id, key, open) {
+            self.tell(key, transitions, &evidence, out);
+        }
+    }
+
+    /// Tells what begins and ends.
+    pub(super) fn tell(
+        &mut self,
+        key: &CallKey,
+        transitions: Vec<Transition>,
+        evidence: &Evidence,
+        out: &mut Vec<Output>,
+    ) {
         let at = self.moments.wall(self.moments.now);
         for transition in transitions {
-            let Some(evidence) = self.evidence(id) else { continue };
-            out.push(Output::Alert(Box::new(Alert::new(key.clone(), None, transition, at, evidence))));
+            let alert = Alert::new(key.clone(), None, transition, at, evidence.clone());
+            self.alerts.told(key, &alert);
+            out.push(Output::Alert(Box::new(alert)));
         }
     }
 
@@ -118,6 +174,7 @@ impl Engine {
 struct Seen<'a> {
     window: &'a Window,
     open: Open,
+    pool: Option<Pool>,
     complete: bool,
     loss: bool,
 }

@@ -3,10 +3,10 @@
 //! Invariant: an end's totals are cumulative, so every record brings the figures up to date and none is counted
 //! twice. Memory: fixed for each connection, but for the exchanges that wait for their other end.
 
-use super::Pairing;
 use super::connections::GRACE;
 use super::joining::Key;
-use crate::graph::metrics::{Delta, Latencies};
+use super::{Pairing, Speech};
+use crate::graph::metrics::{Delta, Held};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::time::{Moment, Span};
@@ -46,6 +46,9 @@ pub struct Closing {
     pub unanswered: u64,
     /// How long the last of them had waited when the first side closed.
     pub waited: Span,
+    /// Requests whose answer was not over. They and those without an answer are known from what was said, in place of
+    /// turns.
+    pub unfinished: Option<u64>,
 }
 
 /// One end: a socket of this host.
@@ -137,14 +140,17 @@ impl End {
             *old = (*old).max(new);
             grown
         };
-        self.uncounted.requests += grow(&mut self.totals.requests, totals.requests);
+        self.uncounted.requests =
+            self.uncounted.requests.saturating_add(grow(&mut self.totals.requests, totals.requests));
         let responses = grow(&mut self.totals.responses, totals.responses);
-        self.uncounted.responses += responses;
+        self.uncounted.responses = self.uncounted.responses.saturating_add(responses);
         if !timed {
             self.timed = self.timed.saturating_add(responses);
         }
-        self.uncounted.bytes_sent += grow(&mut self.totals.bytes_sent, totals.bytes_sent);
-        self.uncounted.bytes_received += grow(&mut self.totals.bytes_received, totals.bytes_received);
+        self.uncounted.bytes_sent =
+            self.uncounted.bytes_sent.saturating_add(grow(&mut self.totals.bytes_sent, totals.bytes_sent));
+        self.uncounted.bytes_received =
+            self.uncounted.bytes_received.saturating_add(grow(&mut self.totals.bytes_received, totals.bytes_received));
     }
 
     /// Takes over what a socket record says beyond totals and owner.
@@ -197,14 +203,14 @@ pub struct Episode {
     pub server: Option<ProcessKey>,
     /// As the client tells it.
     pub grown: Delta,
-    pub held: Option<Box<Latencies>>,
+    pub held: Option<Box<Held>>,
 }
 
 /// Episodes of one connection between two ticks; beyond it they are told as one.
 const EPISODES: usize = 16;
 
 /// One connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Connection {
     pub client: Option<End>,
     pub server: Option<End>,
@@ -220,11 +226,15 @@ pub struct Connection {
     pub counted: Option<Side>,
     /// Whether this connection has been counted as one, and its end has been judged.
     pub counted_open: bool,
+    /// The call among whose open connections it is.
+    pub open_in: Option<CallId>,
     pub judged: bool,
     /// Measured before the call was known.
-    pub held: Option<Box<Latencies>>,
+    pub held: Option<Box<Held>>,
     pub episodes: Vec<Episode>,
     pub pairing: Pairing,
+    /// What is said on it, where that is known or looked for.
+    pub speech: Option<Box<Speech>>,
 }
 
 impl Connection {
@@ -276,15 +286,19 @@ impl Connection {
     /// Another process is about to own an end, and the call is not known: keeps what was done under the present ones.
     pub fn end_episode(&mut self) {
         let side = if self.client.is_some() { Side::Client } else { Side::Server };
-        let taken = self.end_mut(side).map(|end| std::mem::take(&mut end.uncounted)).unwrap_or_default();
-        let grown = if side == Side::Client { taken } else { taken.mirrored() };
-        if grown == Delta::default() || self.episodes.len() >= EPISODES {
+        let turns = self.end(side).map_or(0, |end| end.totals.requests);
+        let mut taken = self.end_mut(side).map(|end| std::mem::take(&mut end.uncounted)).unwrap_or_default();
+        if taken == Delta::default() || self.episodes.len() >= EPISODES {
             // Nothing to keep, or no room: it stays with what follows.
             if let Some(end) = self.end_mut(side) {
                 end.uncounted = taken;
             }
             return;
         }
+        if let Some(speech) = &mut self.speech {
+            taken.requests = speech.grow(turns);
+        }
+        let grown = if side == Side::Client { taken } else { taken.mirrored() };
         let owner = |end: &Option<End>| end.as_ref().and_then(|end| end.owner);
         let (client, server) = (owner(&self.client), owner(&self.server));
         self.episodes.push(Episode { client, server, grown, held: self.held.take() });
@@ -295,7 +309,7 @@ impl Connection {
         let mut held = alone.held;
         for half in alone.pairing.into_waiting() {
             if let Some(sample) = self.pairing.add(half) {
-                held.get_or_insert_default().record(&sample);
+                held.get_or_insert_default().record(sample);
             }
         }
         match (&mut self.held, held) {
@@ -343,14 +357,15 @@ pub fn errors(side: Side, end: &End, closing: &Closing, answers: bool) -> Errors
     };
     // A client that asks and leaves at once wanted no answer: it said goodbye (PostgreSQL's Terminate, MySQL's COM_QUIT).
     let client_closed_first = (side == Side::Server) == (closing.flags & SocketFlags::PEER_CLOSED_FIRST != 0);
-    let goodbye = client_closed_first && closing.waited < PATIENCE;
+    let goodbye = client_closed_first && closing.waited < PATIENCE && closing.unfinished.is_none();
     // Datagrams have no end that says who left; what is not answered is an error only where answers are usual.
     let server_closed_first = !client_closed_first && !end.datagrams;
     if reset {
         errors.reset = 1;
     } else if closing.error == ETIMEDOUT {
         errors.timed_out = 1;
-    } else if answers || server_closed_first {
+    } else if answers || server_closed_first || closing.unfinished.is_some() {
+        errors.closed_in_response = closing.unfinished.unwrap_or(0);
         errors.unanswered = closing.unanswered.saturating_sub(u64::from(goodbye));
     }
     errors
@@ -369,7 +384,7 @@ mod tests {
 
     fn judge(side: Side, flags: u16, error: u32, unanswered: u64, answers: bool) -> ErrorsByKind {
         let waited = Span::from_seconds(1);
-        errors(side, &end(flags), &Closing { error, flags, unanswered, waited }, answers)
+        errors(side, &end(flags), &Closing { error, flags, unanswered, waited, unfinished: None }, answers)
     }
 
     #[test]
@@ -378,11 +393,11 @@ mod tests {
         let established = SocketFlags::ESTABLISHED;
         for (side, flags) in [(Side::Client, established), (Side::Server, established | SocketFlags::PEER_CLOSED_FIRST)]
         {
-            let closing = Closing { error: 0, flags, unanswered: 1, waited };
+            let closing = Closing { error: 0, flags, unanswered: 1, waited, unfinished: None };
             assert_eq!(errors(side, &end(flags), &closing, true).unanswered, 0);
         }
         let left_by_server = established | SocketFlags::PEER_CLOSED_FIRST;
-        let closing = Closing { error: 0, flags: left_by_server, unanswered: 1, waited };
+        let closing = Closing { error: 0, flags: left_by_server, unanswered: 1, waited, unfinished: None };
         assert_eq!(errors(Side::Client, &end(left_by_server), &closing, true).unanswered, 1);
     }
 

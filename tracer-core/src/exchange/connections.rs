@@ -7,6 +7,7 @@ use super::joining::{Fit, Key, neighbours};
 use super::{Closing, Connection, End, Pairing, Side};
 use crate::limits;
 use crate::time::{Moment, Span};
+use foldhash::fast::RandomState;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -25,7 +26,8 @@ pub struct Connections {
     slab: Slab<Connection>,
     /// Looked into for every record. The kernel counts cookies up, so nobody chooses what collides.
     by_cookie: FxHashMap<u64, (ConnectionId, Side)>,
-    by_key: HashMap<Key, SmallVec<[ConnectionId; 2]>>,
+    /// Others choose their addresses and numbers: hashed with a seed of this run.
+    by_key: HashMap<Key, SmallVec<[ConnectionId; 2]>, RandomState>,
     /// Connections that a tick must look at: without a call, or over.
     attention: Vec<ConnectionId>,
     /// Connections not followed because of the cap.
@@ -65,7 +67,13 @@ impl Connections {
         for (id, connection) in &mut self.slab {
             for end in [&mut connection.client, &mut connection.server].into_iter().flatten() {
                 if end.missed(began) {
-                    end.closing = Some(Closing { error: 0, flags: end.flags, unanswered: 0, waited: Span::ZERO });
+                    end.closing = Some(Closing {
+                        error: 0,
+                        flags: end.flags,
+                        unanswered: 0,
+                        waited: Span::ZERO,
+                        unfinished: None,
+                    });
                     end.in_flight_since = None;
                     closed += 1;
                     self.attention.push(id);
@@ -93,10 +101,12 @@ impl Connections {
                 presumed: false,
                 counted: None,
                 counted_open: false,
+                open_in: None,
                 judged: false,
                 held: None,
                 episodes: Vec::new(),
                 pairing: Pairing::default(),
+                speech: None,
             }),
         };
         self.by_cookie.insert(cookie, (id, side));

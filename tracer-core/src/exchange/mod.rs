@@ -6,8 +6,13 @@
 pub mod connection;
 pub mod connections;
 pub mod joining;
+pub mod overlap;
 pub mod pairing;
+mod said;
+pub mod speech;
 
 pub use connection::{Closing, Connection, End, Episode, Side};
 pub use connections::{ConnectionId, Connections};
+pub use overlap::Overlaps;
 pub use pairing::{Half, Pairing, Sample};
+pub use speech::Speech;

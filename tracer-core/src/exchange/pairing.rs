@@ -37,6 +37,17 @@ pub struct Sample {
     pub server_counted: bool,
 }
 
+impl Sample {
+    /// What one side alone has measured.
+    #[must_use]
+    pub fn of(side: Side, span: Span) -> Self {
+        match side {
+            Side::Client => Self { latency: Some(span), ..Self::default() },
+            Side::Server => Self { server_latency: Some(span), ..Self::default() },
+        }
+    }
+}
+
 /// Exchanges of one connection that wait for their other end, oldest first. Mostly there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Pairing {

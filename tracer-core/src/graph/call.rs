@@ -4,13 +4,18 @@
 //! Memory: four histograms and the windows put away.
 
 use super::histogram::LatencyHistogram;
-use super::metrics::{self, Delta, Latencies, Window};
+use super::metrics::{self, Delta, Held, Latencies, Window};
+use super::operations::Operations;
 use super::past::Past;
+use super::pool::Pool;
 use super::snapshot::{Anomaly, CallState, ErrorsByKind};
-use crate::detect::CallJudge;
-use crate::exchange::{Sample, Side};
+use crate::detect::{CallJudge, Limits};
+use crate::exchange::{Sample, Side, Speech};
 use crate::identity::{Port, ProcessKey, Transport};
+use crate::protocol::{Fault, Protocol};
 use crate::time::{Moment, Span};
+use compact_str::CompactString;
+use std::sync::Arc;
 use tracer_common::Totals;
 
 /// An edge of the graph.
@@ -18,12 +23,19 @@ use tracer_common::Totals;
 pub struct CallNode {
     pub port: Port,
     pub transport: Transport,
+    pub protocol: Option<Protocol>,
+    /// What is spoken inside, where the protocol hides it: as the client wanted it last.
+    pub inside: Option<CompactString>,
+    pub operations: Operations,
     pub state: CallState,
     pub first_seen: Moment,
     /// Whether it has been told as a new call.
     pub told: bool,
     pub totals: Totals,
     pub connections: u64,
+    pub pool: Pool,
+    /// Connections that the server's kernel dropped because its accept queue was full.
+    pub accept_queue_drops: u64,
     pub failed_connections: u64,
     pub errors: ErrorsByKind,
     pub latencies: Latencies,
@@ -31,6 +43,8 @@ pub struct CallNode {
     pub past: Past,
     pub anomalies: Vec<Anomaly>,
     pub judge: CallJudge,
+    /// What it is held to; `None` until it is judged, and after a change of the configuration.
+    pub limits: Option<Arc<Limits>>,
     /// Who made the call last, and who served it last.
     pub client: Option<ProcessKey>,
     pub server: Option<ProcessKey>,
@@ -42,11 +56,16 @@ impl CallNode {
         Self {
             port,
             transport,
+            protocol: None,
+            inside: None,
+            operations: Operations::default(),
             state: CallState::Unjudged,
             first_seen: at,
             told: false,
             totals: Totals { requests: 0, responses: 0, bytes_sent: 0, bytes_received: 0 },
             connections: 0,
+            pool: Pool::default(),
+            accept_queue_drops: 0,
             failed_connections: 0,
             errors: ErrorsByKind::default(),
             latencies: Latencies::default(),
@@ -54,6 +73,7 @@ impl CallNode {
             past: Past::default(),
             anomalies: Vec::new(),
             judge: CallJudge::default(),
+            limits: None,
             client: None,
             server: None,
         }
@@ -62,13 +82,14 @@ impl CallNode {
     /// Adds what a connection grew by, as the client tells it.
     pub fn grow(&mut self, delta: &Delta) {
         delta.add_to(&mut self.totals);
-        self.current.requests += delta.requests;
+        self.current.requests = self.current.requests.saturating_add(delta.requests);
+        self.current.responses = self.current.responses.saturating_add(delta.responses);
     }
 
     /// Adds the errors of a connection that ended.
     pub fn fail(&mut self, errors: &ErrorsByKind, connected: bool) {
         metrics::add(&mut self.errors, errors);
-        self.current.errors += metrics::sum(errors);
+        self.current.errors = self.current.errors.saturating_add(metrics::sum(errors));
         if !connected {
             self.failed_connections += 1;
             self.current.failed_connections += 1;
@@ -99,8 +120,37 @@ impl CallNode {
         }
     }
 
+    /// Takes over what a connection has said.
+    pub fn hear(&mut self, speech: &mut Speech) {
+        self.protocol = speech.talk.protocol().or(self.protocol);
+        if speech.inside.is_some() {
+            self.inside.clone_from(&speech.inside);
+        }
+        let (ended, samples) = speech.take();
+        self.operations.add_untold(speech.talk.take_untold());
+        samples.iter().for_each(|sample| self.record(sample));
+        for (ended, share) in ended {
+            let fault = u64::from(ended.outcome.fault.is_some());
+            match ended.outcome.fault {
+                Some(Fault::Service) => self.errors.service += fault,
+                Some(Fault::Gateway) => self.errors.gateway += fault,
+                None => {}
+            }
+            self.current.errors += fault;
+            self.operations.add(&ended, share);
+        }
+    }
+
+    /// Whether its requests are told apart by what is said, not by turns.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.protocol.is_some_and(|protocol| protocol != Protocol::Tls)
+    }
+
     /// Adds exchanges that were measured before the call was known.
-    pub fn record_all(&mut self, held: &Latencies) {
+    pub fn record_all(&mut self, held: &Held) {
+        held.samples.iter().for_each(|sample| self.record(sample));
+        let Some(held) = &held.more else { return };
         self.latencies.merge(held);
         let seen = if held.client.is_empty() { &held.server } else { &held.client };
         self.current.latency.merge(seen);

@@ -123,6 +123,12 @@ impl LatencyHistogram {
         self.count
     }
 
+    /// Of all recorded values.
+    #[must_use]
+    pub fn sum(&self) -> Span {
+        Span(self.sum)
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0

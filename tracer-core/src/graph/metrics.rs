@@ -1,12 +1,16 @@
 //! The figures of a call: what grew, how long it took, and both by window.
 //!
 //! Invariant: counts are sums of what connections grew by, so they are exact whatever records were lost.
-//! Memory: histograms grow with the number of different latencies; `limits::WINDOWS` windows.
+//! Memory: histograms grow with the number of different latencies; `limits::WINDOWS` windows; `HELD_SAMPLES` exchanges.
 
 use super::histogram::LatencyHistogram;
 use super::snapshot::ErrorsByKind;
 use crate::exchange::{Sample, Side};
+use smallvec::SmallVec;
 use tracer_common::Totals;
+
+/// Exchanges of one connection that are held one by one.
+const HELD_SAMPLES: usize = 8;
 
 /// What grew at one end of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,10 +30,10 @@ impl Delta {
 
     /// Adds to a call's totals.
     pub fn add_to(&self, totals: &mut Totals) {
-        totals.requests += self.requests;
-        totals.responses += self.responses;
-        totals.bytes_sent += self.bytes_sent;
-        totals.bytes_received += self.bytes_received;
+        totals.requests = totals.requests.saturating_add(self.requests);
+        totals.responses = totals.responses.saturating_add(self.responses);
+        totals.bytes_sent = totals.bytes_sent.saturating_add(self.bytes_sent);
+        totals.bytes_received = totals.bytes_received.saturating_add(self.bytes_received);
     }
 }
 
@@ -77,12 +81,44 @@ impl Latencies {
     }
 }
 
+/// What was measured of exchanges before it was known which call they are of.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The first of them: most connections have one or two by then, and a histogram costs more than those.
+    pub samples: SmallVec<[Sample; 1]>,
+    /// All others.
+    pub more: Option<Box<Latencies>>,
+}
+
+impl Held {
+    /// Adds one exchange.
+    pub fn record(&mut self, sample: Sample) {
+        if self.samples.len() < HELD_SAMPLES {
+            self.samples.push(sample);
+        } else {
+            self.more.get_or_insert_default().record(&sample);
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        other.samples.iter().for_each(|sample| self.record(*sample));
+        if let Some(more) = &other.more {
+            self.more.get_or_insert_default().merge(more);
+        }
+    }
+}
+
 /// What happened in one window.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     pub requests: u64,
+    /// Requests that were answered; judged, and not put away.
+    pub responses: u64,
     pub failed_connections: u64,
     pub errors: u64,
+    /// Connections that the server's kernel dropped; judged, and not put away.
+    pub accept_queue_drops: u64,
     /// The client's latency, or the server's where no client is on this host.
     pub latency: LatencyHistogram,
 }
@@ -98,14 +134,24 @@ impl Window {
 /// All errors.
 #[must_use]
 pub fn sum(errors: &ErrorsByKind) -> u64 {
-    errors.refused + errors.timed_out + errors.connect_failed + errors.reset + errors.unanswered
+    errors.refused
+        + errors.timed_out
+        + errors.connect_failed
+        + errors.reset
+        + errors.unanswered
+        + errors.closed_in_response
+        + errors.service
+        + errors.gateway
 }
 
 /// Adds `more` to `errors`.
 pub fn add(errors: &mut ErrorsByKind, more: &ErrorsByKind) {
-    errors.refused += more.refused;
-    errors.timed_out += more.timed_out;
-    errors.connect_failed += more.connect_failed;
-    errors.reset += more.reset;
-    errors.unanswered += more.unanswered;
+    errors.refused = errors.refused.saturating_add(more.refused);
+    errors.timed_out = errors.timed_out.saturating_add(more.timed_out);
+    errors.connect_failed = errors.connect_failed.saturating_add(more.connect_failed);
+    errors.reset = errors.reset.saturating_add(more.reset);
+    errors.unanswered = errors.unanswered.saturating_add(more.unanswered);
+    errors.closed_in_response = errors.closed_in_response.saturating_add(more.closed_in_response);
+    errors.service = errors.service.saturating_add(more.service);
+    errors.gateway = errors.gateway.saturating_add(more.gateway);
 }

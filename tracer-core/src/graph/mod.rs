@@ -6,7 +6,9 @@
 pub mod call;
 pub mod histogram;
 pub mod metrics;
+pub mod operations;
 pub mod past;
+pub mod pool;
 pub mod service;
 pub mod snapshot;
 mod view;

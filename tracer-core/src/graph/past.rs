@@ -66,9 +66,9 @@ impl Past {
     pub fn add_to(&self, window: &mut Window) {
         for (_, bytes) in &self.windows {
             let Ok(packed) = postcard::from_bytes::<PackedWindow>(bytes) else { continue };
-            window.requests += packed.requests;
-            window.failed_connections += packed.failed_connections;
-            window.errors += packed.errors;
+            window.requests = window.requests.saturating_add(packed.requests);
+            window.failed_connections = window.failed_connections.saturating_add(packed.failed_connections);
+            window.errors = window.errors.saturating_add(packed.errors);
             window.latency.merge_packed(&packed.latency);
         }
     }

@@ -155,12 +155,25 @@ pub struct Call {
     pub transport: String,
     /// Recognised from the bytes; `None` until a parser knows it.
     pub protocol: Option<String>,
+    /// What a client wants to speak inside of a protocol that hides it (TLS: the first of ALPN), such as `h2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_protocol: Option<String>,
+    /// What was asked for, where a parser knows it.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
     pub state: CallState,
     /// RFC 3339: when the first connection or byte was seen.
     pub first_seen: String,
     pub connections: u64,
     pub failed_connections: u64,
     pub open_connections: u64,
+    /// The most that were open at once since the start, as far as it was known whose they were.
+    #[serde(default)]
+    pub most_open_connections: u64,
+    /// Connections to the listener that its kernel dropped because the accept queue was full. Who wanted to connect the
+    /// kernel does not say: they count for the call with the most failures, or else requests, at that time.
+    #[serde(default)]
+    pub accept_queue_drops: u64,
     pub requests: u64,
     /// Failed connections and requests that ended without an answer.
     pub errors: u64,
@@ -186,6 +199,23 @@ pub struct Call {
     pub anomalies: Vec<Anomaly>,
 }
 
+/// What is asked for over a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Such as `GET /users/{id}`; `None` for all that are beyond the cap.
+    pub name: Option<String>,
+    pub requests: u64,
+    /// `true` where only a share of the requests could be looked at, evenly chosen: `requests` and `statuses` are
+    /// estimates then. Errors are counted one by one where a byte of the response tells them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+    pub service_errors: u64,
+    pub gateway_errors: u64,
+    /// How often each status was answered; of many, the first.
+    pub statuses: std::collections::BTreeMap<String, u64>,
+    pub latency_ms: Option<Latency>,
+}
+
 /// Errors by what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorsByKind {
@@ -196,6 +226,15 @@ pub struct ErrorsByKind {
     pub reset: u64,
     /// Closed without an answer to a request.
     pub unanswered: u64,
+    /// Closed in the middle of an answer.
+    #[serde(default)]
+    pub closed_in_response: u64,
+    /// The service answered that it failed, by its protocol's rule.
+    #[serde(default)]
+    pub service: u64,
+    /// A gateway answered that what lies behind it failed, or is not there.
+    #[serde(default)]
+    pub gateway: u64,
 }
 
 /// A latency distribution, milliseconds.
@@ -217,7 +256,7 @@ pub struct Latency {
 /// A detector's finding that holds now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Such as `unexpected-call`, `latency-p99`, `latency-mean`, `error-rate`, `call-rate`, `stalled`.
+    /// One of `detect::kinds`.
     pub kind: String,
     pub observed: Option<f64>,
     pub limit: Option<f64>,

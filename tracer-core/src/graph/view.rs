@@ -3,11 +3,13 @@
 //! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
 
 use super::metrics;
-use super::snapshot::{Call, Completeness, Cost, GraphSnapshot, Instance, Latency, SCHEMA, Service};
+use super::operations::Figures;
+use super::snapshot::{Call, Completeness, Cost, GraphSnapshot, Instance, Latency, Operation, SCHEMA, Service};
 use super::{CallGraph, CallId, CallNode, ServiceNode};
-use crate::exchange::End;
+use crate::exchange::Connection;
 use crate::identity::Processes;
 use crate::input::Start;
+use crate::protocol;
 use crate::time::{Moment, Span, Wall};
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +17,8 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Open {
     pub connections: u64,
+    /// Those of them with a request that has no answer yet.
+    pub busy: u64,
     pub in_flight: u64,
     pub oldest: Option<Moment>,
 }
@@ -24,19 +28,19 @@ impl Open {
         self.connections == 0 && self.in_flight == 0
     }
 
-    /// Adds the telling end of a connection that was opened at `opened`; a closed one adds nothing.
-    pub fn add(&mut self, opened: Moment, end: &End) {
-        if end.closing.is_some() {
-            return;
-        }
+    /// Adds a connection, as its telling end shows it; a closed one adds nothing.
+    pub fn add(&mut self, connection: &Connection) {
+        let Some((_, end)) = connection.telling().filter(|(_, end)| end.closing.is_none()) else { return };
         let since = if end.was_established() {
             self.connections += 1;
-            self.in_flight += end.in_flight();
-            end.waiting_since()
+            let (in_flight, since) = connection.in_flight(end);
+            self.in_flight = self.in_flight.saturating_add(in_flight);
+            self.busy += u64::from(in_flight > 0);
+            since
         } else {
             // A connect that hangs is a request that hangs.
             self.in_flight += 1;
-            Some(opened)
+            Some(connection.opened)
         };
         self.oldest = self.oldest.into_iter().chain(since).min();
     }
@@ -124,23 +128,40 @@ fn service_view(node: &ServiceNode, moments: &Moments, processes: &Processes) ->
     Service { id: node.name.id(), name: node.name.display(), kind: node.name.kind(), instances }
 }
 
+fn operation_view(operation: Option<&protocol::Operation>, figures: &Figures) -> Operation {
+    let status = |(status, count): (&protocol::Status, &u64)| (status.as_str().to_owned(), *count);
+    Operation {
+        name: operation.map(|operation| operation.as_str().to_owned()),
+        requests: figures.requests,
+        sampled: figures.sampled,
+        service_errors: figures.service,
+        gateway_errors: figures.gateway,
+        statuses: figures.statuses.iter().map(status).collect(),
+        latency_ms: figures.latency.summary(false),
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
 fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Moments, open: Open) -> Call {
     let recent = call.recent();
     let (tries, errors) = (recent.requests + recent.failed_connections, recent.errors);
-    // Exchanges are told apart by turns until a parser knows the protocol.
-    let estimated = true;
+    // Exchanges are told apart by turns where no parser knows the protocol.
+    let estimated = !call.is_understood();
     Call {
         from: from.name.id(),
         to: to.name.id(),
         port: call.port.clone(),
         transport: call.transport.name().to_owned(),
-        protocol: None,
+        protocol: call.protocol.map(|protocol| crate::protocol::row(protocol).name.to_owned()),
+        inner_protocol: call.inside.as_ref().map(ToString::to_string),
+        operations: call.operations.iter().map(|(operation, figures)| operation_view(operation, figures)).collect(),
         state: call.state,
         first_seen: moments.wall(call.first_seen).rfc3339(),
         connections: call.connections,
         failed_connections: call.failed_connections,
         open_connections: open.connections,
+        most_open_connections: call.pool.most(open.connections),
+        accept_queue_drops: call.accept_queue_drops,
         requests: call.totals.requests,
         errors: metrics::sum(&call.errors),
         errors_by_kind: call.errors,

@@ -8,19 +8,19 @@ pub mod answers;
 pub mod cgroup;
 pub mod choose;
 pub mod environment;
-mod lineage;
 pub mod listeners;
 pub mod naming;
 pub mod peers;
 pub mod port;
 pub mod processes;
 pub mod rules;
+mod shared;
 
 pub use address::Endpoint;
 pub use listeners::Listeners;
 pub use peers::Peers;
 pub use port::{Port, Transport};
-pub use processes::{Process, Processes};
+pub use processes::Processes;
 pub use rules::Rules;
 
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
-//! What peers on other hosts are called: by the name that this host asked for, else by `/etc/hosts`.
+//! What peers on other hosts are called: by the name that this host asked for, else by the one that a client wanted to reach
+//! there (TLS: server_name, RFC 6066 §3), else by `/etc/hosts`.
 //!
-//! Invariant: an address of this host itself is never named. The latest answer for an address counts. A program can ask a
-//! resolver of its own choice and so name addresses as it likes; evidence shows addresses besides.
-//! Memory: `limits::PEER_NAMES` names; the oldest goes first.
+//! Invariant: an address of this host itself is never named. The latest answer for an address counts, and the first wish. A program
+//! can ask a resolver of its own choice, or wish for any name, and so name addresses as it likes; evidence shows addresses
+//! besides. Memory: `limits::PEER_NAMES` names that were asked for, the oldest goes first, and as many wishes.
 
 use super::answers::{self, Answer};
 use crate::limits;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 pub struct Peers {
     resolved: HashMap<IpAddr, String>,
     order: VecDeque<IpAddr>,
+    claimed: HashMap<IpAddr, String>,
     hosts: HashMap<IpAddr, String>,
     /// Names forgotten because of the cap.
     pub dropped: u64,
@@ -34,6 +36,18 @@ impl Peers {
         }
     }
 
+    /// A client wants to reach this name at an address. Another name at the same address later is another site of one server.
+    pub fn claimed(&mut self, address: IpAddr, name: &str) {
+        if !may_be_named(&address) || self.claimed.contains_key(&address) {
+            return;
+        }
+        if self.claimed.len() >= limits::PEER_NAMES {
+            self.dropped += 1;
+            return;
+        }
+        self.claimed.insert(address, name.to_owned());
+    }
+
     /// Takes over `/etc/hosts`, of which an address' first name counts (hosts(5)).
     pub fn hosts(&mut self, entries: &[(IpAddr, String)]) {
         self.hosts.clear();
@@ -47,7 +61,8 @@ impl Peers {
     /// The name of an address.
     #[must_use]
     pub fn name(&self, address: &IpAddr) -> Option<&str> {
-        self.resolved.get(address).or_else(|| self.hosts.get(address)).map(String::as_str)
+        let found = self.resolved.get(address).or_else(|| self.claimed.get(address));
+        found.or_else(|| self.hosts.get(address)).map(String::as_str)
     }
 
     fn answered(&mut self, answer: Answer) {
@@ -87,6 +102,20 @@ mod tests {
         peers.answered(answer("a.example", [192, 0, 2, 1]));
         peers.answered(answer("b.example", [192, 0, 2, 1]));
         assert_eq!(peers.name(&address), Some("b.example"));
+    }
+
+    #[test]
+    fn what_a_client_wants_to_reach_counts_less_than_what_was_looked_up_and_the_first_counts() {
+        let mut peers = Peers::default();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        peers.hosts(&[(address, "hosts".to_owned())]);
+        peers.claimed(address, "one.example");
+        peers.claimed(address, "two.example");
+        assert_eq!(peers.name(&address), Some("one.example"));
+        peers.answered(answer("asked.example", [192, 0, 2, 1]));
+        assert_eq!(peers.name(&address), Some("asked.example"));
+        peers.claimed(IpAddr::from([127, 0, 0, 1]), "evil.example");
+        assert_eq!(peers.name(&IpAddr::from([127, 0, 0, 1])), None);
     }
 
     #[test]

@@ -4,35 +4,53 @@
 //! parent's program. Memory: `limits::PROCESSES`; when full, the half used longest ago goes and is counted.
 
 use super::choose::{self, Finding, Subject};
-use super::lineage::{Lineage, Lineages};
+use super::shared::Shared;
 use super::{Port, ProcessKey, Rules, naming};
 use crate::alert::ProcessEvidence;
 use crate::graph::ServiceName;
 use crate::input::{Ancestor, ProcessFacts};
 use crate::limits;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::sync::Arc;
 use tracer_common::{ExecRecord, SocketRecord};
 
 /// Bytes of a command line that evidence shows.
 const COMMAND_LINE_BYTES: usize = 512;
 
-/// What is known of one process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Process {
-    pub parent: Option<ProcessKey>,
-    pub uid: Option<u32>,
-    pub comm: Option<Vec<u8>>,
-    pub exe: Option<Vec<u8>>,
-    pub arguments: Vec<Vec<u8>>,
+/// What a process runs, and where. Many processes run the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Program {
+    comm: Option<Vec<u8>>,
+    exe: Option<Vec<u8>>,
+    arguments: Vec<Vec<u8>>,
     /// See [`ProcessFacts`], as for the next three.
     variable: Option<Vec<u8>>,
     cgroup: Option<Vec<u8>>,
     container: Option<String>,
     elder: Option<Box<Ancestor>>,
+}
+
+static UNKNOWN: Program = Program {
+    comm: None,
+    exe: None,
+    arguments: Vec::new(),
+    variable: None,
+    cgroup: None,
+    container: None,
+    elder: None,
+};
+
+/// What is known of one process.
+#[derive(Debug, Default)]
+struct Process {
+    parent: Option<ProcessKey>,
+    uid: Option<u32>,
+    program: Option<Arc<Program>>,
     /// What it listens on, at most `limits::PORTS`.
     ports: Vec<Port>,
-    /// Its parents as `/proc` showed them.
-    ancestors: Lineage,
+    /// Its parents as `/proc` showed them, nearest first, at most `limits::PARENTS`.
+    ancestors: Arc<[Ancestor]>,
     /// It runs its parent's program, having executed none of its own.
     same_program_as_parent: bool,
     /// It was asked for, so it is not asked for again.
@@ -40,16 +58,24 @@ pub struct Process {
     /// Everything that can be found out about it is known.
     learned: bool,
     /// The service that it is, once it was learned.
-    service: Option<ServiceName>,
+    service: Option<Arc<ServiceName>>,
     used: u64,
+}
+
+impl Process {
+    fn program(&self) -> &Program {
+        self.program.as_deref().unwrap_or(&UNKNOWN)
+    }
 }
 
 /// All known processes.
 #[derive(Debug, Default)]
 pub struct Processes {
     rules: Rules,
-    table: HashMap<ProcessKey, Process>,
-    lineages: Lineages,
+    table: HashMap<ProcessKey, Process, RandomState>,
+    programs: Shared<Program>,
+    ancestors: Shared<[Ancestor]>,
+    services: Shared<ServiceName>,
     turn: u64,
     /// Processes forgotten because of the cap.
     pub dropped: u64,
@@ -62,29 +88,36 @@ impl Processes {
         Self { rules, ..Self::default() }
     }
 
+    /// Names processes by other rules from now on.
+    pub fn name_by(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
     /// A program was executed.
     pub fn executed(&mut self, record: &ExecRecord) {
         let Some(key) = ProcessKey::from_kernel(record.process) else { return };
         let used = usize::from(record.arguments_length).min(record.arguments.len());
         let arguments = split(record.arguments.get(..used).unwrap_or_default());
+        self.run(key, |program| {
+            program.comm = Some(until_nul(&record.comm).to_vec());
+            program.exe = Some(until_nul(&record.filename).to_vec()).filter(|file| !file.is_empty());
+            program.arguments = arguments;
+        });
         let process = self.entry(key);
         process.parent = ProcessKey::from_kernel(record.parent);
         process.uid = Some(record.uid);
-        process.comm = Some(until_nul(&record.comm).to_vec());
-        process.exe = Some(until_nul(&record.filename).to_vec()).filter(|file| !file.is_empty());
-        process.arguments = arguments;
         process.same_program_as_parent = false;
     }
 
     /// A socket's owner was described.
     pub fn described(&mut self, record: &SocketRecord) {
         let Some(key) = ProcessKey::from_kernel(record.owner) else { return };
+        if self.table.get(&key).is_none_or(|process| process.program().comm.is_none()) {
+            self.run(key, |program| program.comm = Some(until_nul(&record.comm).to_vec()));
+        }
         let process = self.entry(key);
         process.parent = process.parent.or(ProcessKey::from_kernel(record.parent));
         process.uid = process.uid.or(Some(record.uid));
-        if process.comm.is_none() {
-            process.comm = Some(until_nul(&record.comm).to_vec());
-        }
         // The parent may have executed another program since, or be the reaper of an orphan.
         process.same_program_as_parent = record.owner.exec == record.parent_exec_at_fork
             && record.parent.exec == record.parent_exec_at_fork
@@ -93,20 +126,31 @@ impl Processes {
 
     /// An adapter looked the process up.
     pub fn learned(&mut self, facts: &ProcessFacts) {
-        let ancestors = self.lineages.share(&facts.ancestors);
+        self.run(facts.process, |program| {
+            program.comm = program.comm.take().or_else(|| facts.comm.clone());
+            program.exe = program.exe.take().or_else(|| facts.exe.clone());
+            if program.arguments.is_empty() {
+                program.arguments.clone_from(&facts.arguments);
+            }
+            program.variable.clone_from(&facts.variable);
+            program.cgroup.clone_from(&facts.cgroup);
+            program.container.clone_from(&facts.container);
+            program.elder.clone_from(&facts.elder);
+        });
+        let ancestors = facts.ancestors.get(..limits::PARENTS).unwrap_or(&facts.ancestors);
+        let ancestors = self.ancestors.share(ancestors);
         let process = self.entry(facts.process);
         (process.asked, process.learned, process.service) = (true, true, None);
         process.uid = process.uid.or(facts.uid);
         process.ancestors = ancestors;
-        process.comm = process.comm.take().or_else(|| facts.comm.clone());
-        process.exe = process.exe.take().or_else(|| facts.exe.clone());
-        if process.arguments.is_empty() {
-            process.arguments.clone_from(&facts.arguments);
-        }
-        process.variable.clone_from(&facts.variable);
-        process.cgroup.clone_from(&facts.cgroup);
-        process.container.clone_from(&facts.container);
-        process.elder.clone_from(&facts.elder);
+    }
+
+    /// More is known of what a process runs.
+    fn run(&mut self, key: ProcessKey, change: impl FnOnce(&mut Program)) {
+        let mut program = self.table.get(&key).map_or(&UNKNOWN, Process::program).clone();
+        change(&mut program);
+        let program = self.programs.keep(program);
+        self.entry(key).program = Some(program);
     }
 
     /// It listens on a port.
@@ -123,20 +167,14 @@ impl Processes {
         !std::mem::replace(&mut self.entry(key).asked, true)
     }
 
-    /// What is known of it.
-    #[must_use]
-    pub fn get(&self, key: ProcessKey) -> Option<&Process> {
-        self.table.get(&key)
-    }
-
     /// The service that it is: what a person calls it. Found once, when all is known that can be.
     pub fn service(&mut self, key: ProcessKey) -> Option<ServiceName> {
         if let Some(service) = self.table.get(&key).and_then(|process| process.service.as_ref()) {
-            return Some(service.clone());
+            return Some(ServiceName::clone(service));
         }
         let service = choose::choose(&self.subject(key)?, &self.rules)?;
         if let Some(process) = self.table.get_mut(&key).filter(|process| process.learned) {
-            process.service = Some(service.clone());
+            process.service = Some(self.services.keep(service.clone()));
         }
         Some(service)
     }
@@ -159,10 +197,10 @@ impl Processes {
             exe: program.exe.as_deref(),
             arguments: &program.arguments,
             comm: program.comm.as_deref(),
-            variable: lineage.iter().find_map(|process| process.variable.as_deref()),
-            cgroup: lineage.iter().find_map(|process| process.cgroup.as_deref()),
-            container: lineage.iter().find_map(|process| process.container.as_deref()),
-            elder: lineage.iter().find_map(|process| process.elder.as_deref()),
+            variable: lineage.iter().find_map(|process| process.program().variable.as_deref()),
+            cgroup: lineage.iter().find_map(|process| process.program().cgroup.as_deref()),
+            container: lineage.iter().find_map(|process| process.program().container.as_deref()),
+            elder: lineage.iter().find_map(|process| process.program().elder.as_deref()),
             ancestors: ancestors.unwrap_or_default(),
             ports,
         })
@@ -175,10 +213,11 @@ impl Processes {
     }
 
     /// The process whose program this one runs: itself, or the nearest ancestor it was forked from without an exec.
-    fn program_of(&self, key: ProcessKey) -> Option<&Process> {
+    fn program_of(&self, key: ProcessKey) -> Option<&Program> {
         let lineage = self.lineage(key);
-        let is_known = |process: &&&Process| process.exe.is_some() || !process.arguments.is_empty();
-        lineage.iter().find(is_known).or(lineage.last()).copied()
+        let is_known = |program: &&Program| program.exe.is_some() || !program.arguments.is_empty();
+        let programs = || lineage.iter().map(|process| process.program());
+        programs().find(is_known).or(programs().next_back())
     }
 
     /// It, and the processes before it that ran the same program, nearest first. Empty when it is not known.
@@ -195,9 +234,9 @@ impl Processes {
     /// The process for a person.
     #[must_use]
     pub fn evidence(&self, key: ProcessKey) -> Option<ProcessEvidence> {
-        let process = self.program_of(key)?;
+        let program = self.program_of(key)?;
         let uid = self.table.get(&key).and_then(|process| process.uid);
-        Some(evidence(key.pid, uid, process.exe.as_deref(), &process.arguments, process.comm.as_deref()))
+        Some(evidence(key.pid, uid, program.exe.as_deref(), &program.arguments, program.comm.as_deref()))
     }
 
     /// Its parents, nearest first: as the kernel told them, and beyond those as `/proc` showed them.
@@ -258,6 +297,7 @@ fn evidence(
         name: naming::name(exe, arguments, comm).unwrap_or_else(|| format!("pid {pid}")),
         exe: exe.map(naming::text),
         uid,
+        user: None,
         command_line: String::from_utf8_lossy(&line).into_owned(),
     }
 }
@@ -332,12 +372,32 @@ mod tests {
     }
 
     #[test]
+    fn processes_that_run_the_same_hold_it_once() {
+        let mut processes = Processes::default();
+        for pid in 1..=2 {
+            processes.learned(&facts(pid, "/bin/first"));
+            processes.service(key(pid));
+        }
+        let [one, two] = [1, 2].map(|pid| processes.table.get(&key(pid)).unwrap());
+        assert!(Arc::ptr_eq(one.program.as_ref().unwrap(), two.program.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(one.service.as_ref().unwrap(), two.service.as_ref().unwrap()));
+    }
+
+    #[test]
+    fn of_the_parents_of_a_process_as_many_are_kept_as_are_shown() {
+        let mut processes = Processes::default();
+        let parent = |pid| Ancestor { pid, uid: None, comm: None, exe: None, arguments: Vec::new(), cgroup: None };
+        processes.learned(&ProcessFacts { ancestors: (2..100).map(parent).collect(), ..facts(1, "/bin/first") });
+        assert_eq!(processes.parents(key(1)).len(), limits::PARENTS);
+    }
+
+    #[test]
     fn beyond_the_cap_what_was_used_longest_ago_goes_and_is_counted() {
         let mut processes = Processes::default();
         for pid in 0..=u32::try_from(limits::PROCESSES).unwrap() {
             processes.entry(key(pid));
         }
-        assert!(processes.dropped > 0 && processes.get(key(0)).is_none());
-        assert!(processes.get(key(u32::try_from(limits::PROCESSES).unwrap())).is_some());
+        assert!(processes.dropped > 0 && !processes.table.contains_key(&key(0)));
+        assert!(processes.table.contains_key(&key(u32::try_from(limits::PROCESSES).unwrap())));
     }
 }

@@ -118,6 +118,12 @@ impl Rule {
 }
 
 impl Pattern {
+    /// Whether a text matches.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text.as_bytes())
+    }
+
     fn matches_path(&self, path: &[u8]) -> bool {
         let path = path.strip_suffix(naming::DELETED).unwrap_or(path);
         let whole = self.text.contains('/');
@@ -130,9 +136,12 @@ impl TryFrom<String> for Pattern {
 
     fn try_from(text: String) -> Result<Self, RuleError> {
         if text.len() > limits::PATTERN_BYTES {
-            return Err(RuleError::LongPattern { start: text.chars().take(40).collect(), bytes: text.len() });
+            return Err(RuleError::LongPattern {
+                start: shown(&text.chars().take(40).collect::<String>()),
+                bytes: text.len(),
+            });
         }
-        let unusable = |reason: String| RuleError::Pattern { pattern: text.clone(), reason };
+        let unusable = |reason: String| RuleError::Pattern { pattern: shown(&text), reason: shown(&reason) };
         let between_slashes = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let glob = || globset::Glob::new(&text).map_err(|error| unusable(error.kind().to_string()));
         let expression =
@@ -145,6 +154,19 @@ impl TryFrom<String> for Pattern {
             .map_err(|error| unusable(error.to_string().lines().last().unwrap_or_default().trim().to_owned()))?;
         Ok(Self { text, regex })
     }
+}
+
+/// A text of the user without characters that a terminal would obey.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 impl From<Pattern> for String {
@@ -180,7 +202,7 @@ impl TryFrom<Vec<Rule>> for Rules {
             }
             let conditions = [rule.exe.is_some(), rule.command.is_some(), rule.unit.is_some(), rule.port.is_some()];
             if !conditions.contains(&true) {
-                return Err(RuleError::NoCondition { name: rule.name.clone() });
+                return Err(RuleError::NoCondition { name: shown(&rule.name) });
             }
         }
         Ok(Self(rules))
@@ -262,6 +284,15 @@ mod tests {
             let conditions: Vec<&str> = kept.chain([wrong]).collect();
             assert!(!holds(&conditions.join(","), &PHP), "{wrong}");
         }
+    }
+
+    #[test]
+    fn errors_say_nothing_that_a_terminal_would_obey() {
+        let error = Pattern::try_from("/(\u{1b}[2J\t/".to_owned()).unwrap_err().to_string();
+        assert!(error.contains("\\u{1b}[2J\\t") && !error.contains('\u{1b}'), "{error}");
+        let unnamed = Rule { name: "\u{1b}c".to_owned(), exe: None, command: None, unit: None, port: None };
+        let error = Rules::try_from(vec![unnamed]).unwrap_err().to_string();
+        assert!(error.contains("`\\u{1b}c`"), "{error}");
     }
 
     #[test]

@@ -83,6 +83,10 @@ mod kind {
     pub(super) const LATENCIES: u8 = 10;
     pub(super) const DETAIL: u8 = 11;
     pub(super) const COST: u8 = 12;
+    pub(super) const SETTINGS: u8 = 13;
+    pub(super) const USERS: u8 = 14;
+    pub(super) const FIRED: u8 = 15;
+    pub(super) const OVERFLOWS: u8 = 16;
 }
 
 /// Appends the body for `input`.
@@ -97,6 +101,7 @@ pub(super) fn encode(input: &Input, out: &mut Vec<u8>) -> Result<(), TapeError> 
         Input::Process(facts) => encode_payload(kind::PROCESS, facts, out),
         Input::Loss(loss) => encode_payload(kind::LOSS, loss, out),
         Input::Latencies(latencies) => encode_payload(kind::LATENCIES, latencies, out),
+        Input::Settings(settings) => encode_payload(kind::SETTINGS, settings, out),
         Input::Detail(detail) => encode_payload(kind::DETAIL, detail, out),
         Input::Cost(cost) => encode_payload(kind::COST, cost, out),
         Input::Degraded(degradation) => encode_payload(kind::DEGRADED, degradation, out),
@@ -104,6 +109,9 @@ pub(super) fn encode(input: &Input, out: &mut Vec<u8>) -> Result<(), TapeError> 
         Input::Looked { began } => encode_payload(kind::LOOKED, began, out),
         Input::End => encode_payload(kind::END, &(), out),
         Input::Hosts(entries) => encode_payload(kind::HOSTS, entries, out),
+        Input::Users(users) => encode_payload(kind::USERS, users, out),
+        Input::Fired(fired) => encode_payload(kind::FIRED, fired, out),
+        Input::Overflows(told) => encode_payload(kind::OVERFLOWS, told, out),
     }
 }
 
@@ -118,11 +126,15 @@ pub(super) fn decode(body: &[u8]) -> Result<Input, String> {
         kind::LATENCIES => decode_payload(payload).map(Input::Latencies),
         kind::DETAIL => decode_payload(payload).map(Input::Detail),
         kind::COST => decode_payload(payload).map(Input::Cost),
+        kind::SETTINGS => decode_payload(payload).map(Input::Settings),
         kind::DEGRADED => decode_payload(payload).map(Input::Degraded),
         kind::TICK => decode_payload(payload).map(|(at, wall)| Input::Tick { at, wall }),
         kind::LOOKED => decode_payload(payload).map(|began| Input::Looked { began }),
         kind::END => decode_payload(payload).map(|()| Input::End),
         kind::HOSTS => decode_payload(payload).map(Input::Hosts),
+        kind::USERS => decode_payload(payload).map(Input::Users),
+        kind::FIRED => decode_payload(payload).map(Input::Fired),
+        kind::OVERFLOWS => decode_payload(payload).map(Input::Overflows),
         _ => Err(format!("a frame of the unknown kind {kind}")),
     }
 }

@@ -5,11 +5,12 @@
 
 use super::error::TapeError;
 use super::format::VERSION;
+use crate::detect::Policy;
 use crate::identity::Rules;
 use crate::time::{Span, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tracer_common::{ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, SocketRecord};
+use tracer_common::{ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, SocketRecord, StreamHead};
 
 /// The value of [`TapeHeader::schema`].
 pub const SCHEMA: &str = "tracer.tape/1";
@@ -18,7 +19,7 @@ pub const SCHEMA: &str = "tracer.tape/1";
 const TOOL_SHOWN: usize = 40;
 
 /// The JSON header of a tape.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TapeHeader {
     pub schema: String,
     /// The version of the tracer that wrote the tape.
@@ -36,6 +37,12 @@ pub struct TapeHeader {
     /// How services were named, so that a replay names alike.
     #[serde(default, skip_serializing_if = "Rules::is_empty")]
     pub rules: Rules,
+    /// Whether it holds what was said on connections, not only how much and when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub payload: bool,
+    /// What calls were held to, so that a replay judges alike.
+    #[serde(default, skip_serializing_if = "Policy::is_default")]
+    pub policy: Policy,
 }
 
 impl TapeHeader {
@@ -51,6 +58,8 @@ impl TapeHeader {
             window,
             started: started.rfc3339(),
             rules: Rules::default(),
+            payload: false,
+            policy: Policy::default(),
         }
     }
 
@@ -58,6 +67,18 @@ impl TapeHeader {
     #[must_use]
     pub fn with_rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// The header of one with or without payload.
+    #[must_use]
+    pub fn with_payload(self, payload: bool) -> Self {
+        Self { payload, ..self }
+    }
+
+    /// The header with what calls are held to.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Reads the header of a tape of format `version`.
@@ -86,6 +107,7 @@ fn abi() -> BTreeMap<String, usize> {
         ("exchange", size_of::<ExchangeRecord>()),
         ("flow", size_of::<FlowRecord>()),
         ("payload", size_of::<PayloadRecord>()),
+        ("stream", size_of::<StreamHead>()),
         ("exec", size_of::<ExecRecord>()),
     ];
     sizes.into_iter().map(|(name, size)| (name.to_owned(), size)).collect()

@@ -13,8 +13,11 @@ use tracer_core::input::Loss;
 use tracer_core::sim::{self, Connection, Timing};
 use tracer_core::time::Span;
 use tracer_core::{Engine, Input, Output};
+mod configured;
 mod counted;
+mod restart;
 mod run;
+mod said;
 
 use run::{Run, TIMING, WINDOW, client, server};
 
@@ -142,7 +145,8 @@ fn a_request_that_hangs_is_shown_with_its_age_and_the_alert_ends_with_the_answer
     let mut out = Vec::new();
     connection.client.send(100, run.now, &mut out);
     run.give(out);
-    for _ in 0..5 {
+    for second in 0..32 {
+        assert!(second > 30 || run.alerts("stalled").is_empty());
         let mut out = Vec::new();
         connection.client.snapshot(run.now, &mut out);
         run.give(out);
@@ -150,7 +154,7 @@ fn a_request_that_hangs_is_shown_with_its_age_and_the_alert_ends_with_the_answer
     }
     let call = run.only_call();
     assert_eq!(call.in_flight, 1);
-    assert!(call.oldest_in_flight_ms.unwrap() >= 4_900.0, "{:?}", call.oldest_in_flight_ms);
+    assert!(call.oldest_in_flight_ms.unwrap() >= 31_900.0, "{:?}", call.oldest_in_flight_ms);
     assert_eq!(run.alerts("stalled"), [AlertState::Firing]);
     let mut out = Vec::new();
     connection.client.receive(300, run.now, &mut out);
@@ -166,7 +170,7 @@ fn a_slow_call_a_failing_call_and_a_call_gone_quiet_are_anomalies_of_their_kinds
     let mut run = Run::new(Some(learned()));
     let mut connection = run.open(client(), server());
     let slow = Timing { server: Span::from_seconds(2), ..TIMING };
-    for _ in 0..4 {
+    for _ in 0..6 {
         run.exchange(&mut connection, slow);
         run.pass(Span::from_millis(100));
     }
@@ -185,7 +189,7 @@ fn a_slow_call_a_failing_call_and_a_call_gone_quiet_are_anomalies_of_their_kinds
     let refused = graph.calls.iter().find(|call| call.errors_by_kind.refused == 10).unwrap();
     assert_eq!((refused.failed_connections, refused.connections), (10, 0));
     assert_eq!(run.alerts("error-rate").first(), Some(&AlertState::Firing));
-    assert_eq!(run.alerts("call-rate").first(), Some(&AlertState::Firing));
+    assert_eq!(run.alerts("missing-call").first(), Some(&AlertState::Firing));
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! What the bytes of connections say.
+//!
+//! Invariant: each request counts once, as one end tells it: the one that was heard first. Memory: a talk for each
+//! connection whose protocol is known or looked for, and `limits::LISTENERS` choices.
+
+use super::Engine;
+use crate::exchange::{self, ConnectionId, Speech};
+use crate::identity::Transport;
+use crate::input::{Capture, Choice, Output, Place};
+use crate::limits;
+use crate::protocol::{Piece, Side, Talk, row};
+use crate::time::Moment;
+use tracer_common::{SocketFlags, StreamHead};
+
+impl Engine {
+    /// Handles bytes that the owner of a socket sent or received.
+    pub(super) fn stream(&mut self, head: &StreamHead, bytes: &[u8], out: &mut Vec<Output>) {
+        let Some((id, end)) = self.connections.find(head.cookie) else { return };
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(told) = connection.end(end) else { return };
+        let older = told.flags & SocketFlags::PREEXISTING != 0;
+        let (endpoint, transport) =
+            (if end == exchange::Side::Server { told.local } else { told.remote }, told.transport);
+        let counted = told.totals.requests.saturating_sub(told.uncounted.requests);
+        let is_client = (end == exchange::Side::Client) == (head.sent == 1);
+        let piece = Piece {
+            side: if is_client { Side::Client } else { Side::Server },
+            position: head.position,
+            other: head.other,
+            length: u64::from(head.length),
+            bytes,
+            at: Moment(head.header.at),
+            begins: head.begins == 1,
+            exchange: head.exchange,
+            share: head.share == 1,
+        };
+        let begin = || {
+            let talk = if older { Talk::older() } else { Talk::new() };
+            Box::new(Speech::new(end, talk, counted))
+        };
+        let speech = connection.speech.get_or_insert_with(begin);
+        if speech.teller != end {
+            speech.hear_echo(&piece, endpoint.port);
+            return self.count(id);
+        }
+        speech.hear(&piece, endpoint.port);
+        if let Some(peer) = speech.talk.take_peer() {
+            speech.inside = peer.inside.or(speech.inside.take());
+            if let Some(name) = peer.name {
+                self.peers.claimed(endpoint.address, &name);
+            }
+        }
+        let overlapping = speech.is_overlapping();
+        let opaque = speech.talk.is_opaque();
+        let capture = match speech.talk.protocol() {
+            Some(protocol) if !opaque => Some(row(protocol).capture),
+            // What the next connection says may yet be understood.
+            _ => opaque.then_some(Capture::Opening),
+        };
+        let place = match transport {
+            Transport::Unix => Place::Socket(head.cookie),
+            Transport::Tcp | Transport::Udp => Place::Port { netns: endpoint.netns, port: endpoint.port, transport },
+        };
+        if let Some(capture) = capture {
+            self.choose(Choice { place, capture }, out);
+        }
+        if overlapping {
+            self.choose_both(id, place, out);
+        }
+        self.count(id);
+    }
+
+    /// Has both ends of a connection tell all of it, and where requests overlap as a rule of all to that port.
+    fn choose_both(&mut self, id: ConnectionId, place: Place, out: &mut Vec<Output>) {
+        if matches!(place, Place::Port { .. }) && self.captures.get(&place) >= Some(&Capture::Stream) {
+            return self.choose(Choice { place, capture: Capture::Streams }, out);
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        let ends = [connection.client.as_ref(), connection.server.as_ref()];
+        for cookie in ends.map(|end| end.map(|end| end.cookie)).into_iter().flatten() {
+            self.choose(Choice { place: Place::Socket(cookie), capture: Capture::Streams }, out);
+        }
+    }
+
+    /// Has more told of a place than before. What needs less there is not heard less for it.
+    fn choose(&mut self, choice: Choice, out: &mut Vec<Output>) {
+        let room = self.captures.len() < limits::LISTENERS;
+        let chosen = self.captures.get(&choice.place);
+        if chosen.map_or(room, |before| *before < choice.capture) {
+            self.captures.insert(choice.place, choice.capture);
+            out.push(Output::Capture(choice));
+        }
+    }
+}

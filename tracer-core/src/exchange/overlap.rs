@@ -1,0 +1,133 @@
+//! Joining the two views of requests that overlap on one connection, which turns do not tell apart.
+//!
+//! Invariant: two views are joined only if they have the same number, or ask the same where order counts, and their times
+//! overlap; of several that do, those that came first. Memory: 64 views for each connection; the oldest is told alone.
+
+use super::{Sample, Side};
+use crate::protocol::{Ended, Id, Operation};
+use crate::time::{Moment, Span};
+use std::collections::VecDeque;
+
+/// Views of one connection that wait for their other end.
+const WAITING: usize = 64;
+/// How long the other end may take to tell its view.
+const PATIENCE: Span = Span::from_seconds(2);
+
+/// Views that wait, the oldest first.
+#[derive(Debug, Default)]
+pub struct Overlaps {
+    waiting: VecDeque<View>,
+}
+
+/// One end's view of a request.
+#[derive(Debug)]
+struct View {
+    side: Side,
+    id: Id,
+    operation: Operation,
+    asked: Moment,
+    answered: Moment,
+}
+
+impl Overlaps {
+    /// Takes an end's view, if it is one of an answer, and gives what can be told now.
+    pub fn add(&mut self, side: Side, ended: &Ended) -> Vec<Sample> {
+        let is_presumed = ended.id == Id::Order && ended.operation.is_unknown();
+        let Some(answered) = ended.answered.filter(|_| !is_presumed) else { return Vec::new() };
+        let view = View { side, id: ended.id, operation: ended.operation.clone(), asked: ended.asked, answered };
+        let other = self.waiting.iter().position(|held| held.is_other_end_of(&view));
+        if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
+            return vec![if side == Side::Client { join(&view, &held) } else { join(&held, &view) }];
+        }
+        let is_late = |held: &View| held.answered.after(PATIENCE) < view.answered;
+        let late = self.waiting.iter().take_while(|held| is_late(held)).count();
+        let late = late.max((self.waiting.len() + 1).saturating_sub(WAITING));
+        let told = self.waiting.drain(..late).map(|view| view.alone()).collect();
+        self.waiting.push_back(view);
+        told
+    }
+
+    /// Tells what waits, from its one side.
+    pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
+        self.waiting.drain(..).map(|view| view.alone())
+    }
+}
+
+impl View {
+    fn is_other_end_of(&self, other: &Self) -> bool {
+        let overlap = self.asked <= other.answered && other.asked <= self.answered;
+        // What a number asks may be known at one end alone, which heard the connection from its first byte on.
+        let same = self.id == other.id && (self.id != Id::Order || self.operation == other.operation);
+        self.side != other.side && same && overlap
+    }
+
+    fn alone(&self) -> Sample {
+        Sample::of(self.side, self.answered.since(self.asked))
+    }
+}
+
+/// As in `pairing`: a send may be seen later than what it led to.
+fn join(client: &View, server: &View) -> Sample {
+    let latency = client.answered.since(client.asked.min(server.asked));
+    let server_latency = server.answered.since(server.asked);
+    Sample {
+        latency: Some(latency),
+        server_latency: Some(server_latency),
+        wait: Some(Span(latency.0.saturating_sub(server_latency.0))),
+        ..Sample::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Outcome;
+
+    fn ended(id: u64, verb: &str, asked: u64, answered: u64) -> Ended {
+        Ended {
+            id: Id::Number(id),
+            operation: Operation::new(verb, ""),
+            asked: Moment(asked),
+            answered: Some(Moment(answered)),
+            ended: Moment(answered),
+            outcome: Outcome::default(),
+        }
+    }
+
+    #[test]
+    fn of_a_number_one_end_may_not_know_what_it_asks() {
+        let mut overlaps = Overlaps::default();
+        assert_eq!(overlaps.add(Side::Server, &ended(7, "a", 20, 30)), []);
+        assert_eq!(overlaps.add(Side::Client, &ended(7, "", 10, 40)).len(), 1);
+    }
+
+    #[test]
+    fn views_of_one_request_are_joined_whatever_lies_between_them() {
+        let mut overlaps = Overlaps::default();
+        assert_eq!(overlaps.add(Side::Client, &ended(1, "a", 10, 50)), []);
+        assert_eq!(overlaps.add(Side::Client, &ended(3, "a", 11, 40)), []);
+        let spans = |latency, server, wait| Sample {
+            latency: Some(Span(latency)),
+            server_latency: Some(Span(server)),
+            wait: Some(Span(wait)),
+            ..Sample::default()
+        };
+        assert_eq!(overlaps.add(Side::Server, &ended(3, "a", 20, 35)), [spans(29, 15, 14)]);
+        assert_eq!(overlaps.add(Side::Server, &ended(1, "a", 20, 45)), [spans(40, 25, 15)]);
+        assert_eq!(overlaps.flush().count(), 0);
+    }
+
+    #[test]
+    fn views_that_do_not_fit_are_told_alone() {
+        let mut overlaps = Overlaps::default();
+        overlaps.add(Side::Client, &ended(1, "a", 10, 50));
+        assert_eq!(overlaps.add(Side::Server, &ended(2, "a", 20, 30)), []);
+        assert_eq!(overlaps.add(Side::Server, &ended(1, "a", 60, 70)), []);
+        let late = PATIENCE.0 + 100;
+        assert_eq!(overlaps.add(Side::Server, &ended(5, "a", late, late)).len(), 3);
+        for number in 0..WAITING as u64 {
+            overlaps.add(Side::Server, &ended(number, "c", late, late));
+        }
+        assert_eq!(overlaps.waiting.len(), WAITING);
+    }
+}

@@ -1,0 +1,224 @@
+//! How many requests a connection made: as its bytes say where they are understood, by turns elsewhere.
+//!
+//! Turns are exact as long as one request follows another's response, but a pipeline is one turn, and a greeting or a
+//! ping of the protocol's own is one too. Invariant: what is counted never shrinks, and no turn is counted whose bytes
+//! were understood. Memory: that of two [`Talk`]s and of [`Overlaps`].
+
+use super::{Overlaps, Sample, Side};
+use crate::protocol::{Ended, Piece, Talk};
+use crate::time::Moment;
+use compact_str::CompactString;
+
+/// What is said on a connection.
+#[derive(Debug)]
+pub struct Speech {
+    /// The end that tells it: the one that was heard first.
+    pub teller: Side,
+    pub talk: Talk,
+    /// What the client wants to speak inside of what hides it.
+    pub inside: Option<CompactString>,
+    /// What the other end tells of requests that overlap, and views that wait for it.
+    echo: Option<Box<Talk>>,
+    overlaps: Overlaps,
+    /// The last turn that is counted, or whose bytes were understood.
+    covered: u64,
+    /// The first turn that was heard while nobody knew what it says.
+    waits_from: Option<u64>,
+    /// Requests of turns whose bytes were not understood.
+    by_turns: u64,
+    /// Requests found in bytes.
+    spoken: u64,
+    /// What the talk had found when it was asked last.
+    asked: u64,
+    /// Turns from here on are understood.
+    whole: bool,
+    /// Requests that were told for some call.
+    told: u64,
+}
+
+impl Speech {
+    /// Of a connection of which so many requests have been told for some call.
+    #[must_use]
+    pub fn new(teller: Side, talk: Talk, told: u64) -> Self {
+        Self {
+            teller,
+            talk,
+            inside: None,
+            echo: None,
+            overlaps: Overlaps::default(),
+            covered: told,
+            waits_from: None,
+            by_turns: told,
+            spoken: 0,
+            asked: 0,
+            whole: false,
+            told,
+        }
+    }
+
+    /// Takes a piece; `port` is the server's.
+    pub fn hear(&mut self, piece: &Piece<'_>, port: u16) {
+        self.talk.hear(piece, port);
+        let asked = self.talk.requests().asked();
+        let found = asked.saturating_sub(std::mem::replace(&mut self.asked, asked));
+        let turn = near(self.covered, piece.exchange);
+        self.whole = self.talk.is_whole();
+        if self.whole {
+            let from = self.waits_from.take().unwrap_or(turn);
+            self.by_turns += from.saturating_sub(1).saturating_sub(self.covered);
+            self.covered = self.covered.max(turn);
+            self.spoken += found;
+        } else if self.talk.is_undecided() {
+            self.waits_from.get_or_insert(turn);
+        } else {
+            self.waits_from = None;
+        }
+    }
+
+    /// Takes a piece that the other end tells: of use only where requests overlap.
+    pub fn hear_echo(&mut self, piece: &Piece<'_>, port: u16) {
+        let Some(protocol) = self.talk.protocol().filter(|_| self.is_overlapping()) else { return };
+        self.echo.get_or_insert_with(|| Box::new(Talk::known(protocol))).hear(piece, port);
+    }
+
+    /// Whether requests overlap, so that turns do not tell them apart.
+    #[must_use]
+    pub fn is_overlapping(&self) -> bool {
+        self.talk.requests().are_several()
+    }
+
+    /// The requests that are over, whether each stands for others as well, and the times of those that overlapped.
+    pub fn take(&mut self) -> (Vec<(Ended, bool)>, Vec<Sample>) {
+        let overlapping = self.is_overlapping();
+        let ended: Vec<(Ended, bool)> = self.talk.take_ended().collect();
+        let mut samples = Vec::new();
+        if overlapping {
+            for (ended, _) in &ended {
+                samples.extend(self.overlaps.add(self.teller, ended));
+            }
+            for (ended, _) in self.echo.iter_mut().flat_map(|echo| echo.take_ended()) {
+                samples.extend(self.overlaps.add(self.teller.other(), &ended));
+            }
+        }
+        (ended, samples)
+    }
+
+    /// The times of requests of which one end alone told.
+    pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
+        self.overlaps.flush()
+    }
+
+    /// What the requests have grown by, where the connection has had so many turns.
+    pub fn grow(&mut self, turns: u64) -> u64 {
+        let unheard = if self.whole { 0 } else { turns.saturating_sub(self.covered) };
+        let all = self.by_turns.saturating_add(self.spoken).saturating_add(unheard);
+        let grown = all.saturating_sub(self.told);
+        self.told = self.told.max(all);
+        grown
+    }
+
+    /// The connection is over: the client has sent so many bytes, and the server. Requests without an answer, and those
+    /// whose answer was not over, where the bytes say it.
+    pub fn end(&mut self, client: u64, server: u64, at: Moment) -> Option<(u64, u64)> {
+        self.talk.close(client, server, at);
+        self.whole &= self.talk.is_whole();
+        self.talk.left_open().filter(|_| self.whole)
+    }
+
+    /// Whether what is open is known from bytes.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+/// The number with these low bits that is nearest to `known`.
+fn near(known: u64, low: u32) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a difference modulo 2^32")]
+    let ahead = low.wrapping_sub(known as u32) as i32;
+    known.saturating_add_signed(i64::from(ahead))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol;
+
+    const PORT: u16 = 6379;
+
+    /// A connection of Redis, and the place of each side in it.
+    struct Redis {
+        speech: Speech,
+        places: [u64; 2],
+    }
+
+    impl Redis {
+        fn new() -> Self {
+            Self { speech: Speech::new(Side::Server, Talk::new(), 0), places: [0, 0] }
+        }
+
+        fn say(&mut self, side: protocol::Side, exchange: u32, bytes: &[u8], share: bool) {
+            let number = usize::from(side == protocol::Side::Server);
+            let length = bytes.len() as u64;
+            let (position, other) = (self.places[number], self.places[1 - number]);
+            let (at, begins) = (Moment(1), true);
+            self.places[number] += length;
+            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, PORT);
+        }
+
+        fn turn(&mut self, exchange: u32, requests: usize, share: bool) {
+            self.say(protocol::Side::Client, exchange, "*1\r\n$4\r\nPING\r\n".repeat(requests).as_bytes(), share);
+            self.say(protocol::Side::Server, exchange, "+PONG\r\n".repeat(requests).as_bytes(), share);
+        }
+
+        /// Turns of which nothing is told.
+        fn skip(&mut self, turns: u64) {
+            self.places[0] += turns * 14;
+            self.places[1] += turns * 7;
+        }
+    }
+
+    #[test]
+    fn a_turn_with_several_requests_counts_for_as_many_and_a_turn_without_a_name_for_one() {
+        let mut redis = Redis::new();
+        redis.turn(1, 1, false);
+        assert_eq!(redis.speech.grow(1), 1);
+        redis.turn(2, 16, false);
+        assert_eq!(redis.speech.grow(2), 16);
+        redis.skip(3);
+        redis.turn(6, 1, false);
+        assert_eq!(redis.speech.grow(6), 4);
+    }
+
+    #[test]
+    fn of_a_busy_connection_turns_are_counted_and_those_that_were_understood_are_not_counted_again() {
+        let mut redis = Redis::new();
+        redis.turn(1, 2, false);
+        redis.skip(60);
+        redis.turn(62, 1, true);
+        assert_eq!(redis.speech.grow(70), 2 + 69);
+        assert_eq!(redis.speech.grow(80), 10);
+        redis.skip(18);
+        redis.turn(81, 1, false);
+        assert_eq!(redis.speech.grow(81), 1);
+        assert_eq!(redis.speech.grow(81), 0);
+    }
+
+    #[test]
+    fn what_nobody_understands_is_counted_by_turns() {
+        let mut redis = Redis::new();
+        for turn in 1..=3 {
+            redis.say(protocol::Side::Client, turn, b"\xff\xfe\xfdwhat", false);
+            redis.say(protocol::Side::Server, turn, b"\xff\xfe\xfdever", false);
+            assert_eq!(redis.speech.grow(u64::from(turn)), 1);
+        }
+    }
+
+    #[test]
+    fn the_low_bits_of_a_turn_say_which_one_it_is() {
+        assert_eq!(near(5, 7), 7);
+        assert_eq!(near(0xffff_fffe, 1), 0x1_0000_0001);
+        assert_eq!(near(0x1_0000_0001, 0xffff_fffe), 0xffff_fffe);
+        assert_eq!(near(0, u32::MAX), 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! What is asked for over a call, by operation.
+//!
+//! Invariant: a request counts for one operation; what is beyond the cap counts for `other`, and so does an error of which
+//! nobody saw what was asked. Memory: 128 operations and
+//! 16 statuses of each, with a histogram.
+
+use super::histogram::LatencyHistogram;
+use crate::protocol::{Ended, Fault, Operation, Status};
+use std::collections::BTreeMap;
+use tracer_common::Exchange;
+
+/// Operations of a call.
+const OPERATIONS: usize = 128;
+/// Statuses of an operation.
+const STATUSES: usize = 16;
+
+/// The operations of a call.
+#[derive(Clone, Debug, Default)]
+pub struct Operations {
+    known: BTreeMap<Operation, Figures>,
+    other: Figures,
+}
+
+/// The figures of one operation.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub requests: u64,
+    /// Some of them stand for others.
+    pub sampled: bool,
+    /// Failures of the service itself, and those that a gateway tells.
+    pub service: u64,
+    pub gateway: u64,
+    pub statuses: BTreeMap<Status, u64>,
+    pub latency: LatencyHistogram,
+}
+
+impl Operations {
+    /// Adds a request; `share` says that it stands for others as well, but for errors, which are all told.
+    pub fn add(&mut self, ended: &Ended, share: bool) {
+        let figures = if ended.operation.is_unknown() {
+            &mut self.other
+        } else if let Some(figures) = self.known.get_mut(&ended.operation) {
+            figures
+        } else if self.known.len() < OPERATIONS {
+            self.known.entry(ended.operation.clone()).or_default()
+        } else {
+            &mut self.other
+        };
+        let weight = if share && ended.outcome.fault.is_none() { Exchange::SHARE } else { 1 };
+        figures.requests += weight;
+        figures.sampled |= share;
+        match ended.outcome.fault {
+            Some(Fault::Service) => figures.service += 1,
+            Some(Fault::Gateway) => figures.gateway += 1,
+            None => {}
+        }
+        if let Some(count) = figures.statuses.get_mut(&ended.outcome.status) {
+            *count += weight;
+        } else if figures.statuses.len() < STATUSES {
+            figures.statuses.insert(ended.outcome.status.clone(), weight);
+        }
+        if let Some(answered) = ended.answered.filter(|_| !ended.operation.is_unknown()) {
+            figures.latency.record(answered.since(ended.asked));
+        }
+    }
+
+    /// Adds requests of which nothing but their number is known any more.
+    pub fn add_untold(&mut self, requests: u64) {
+        self.other.requests = self.other.requests.saturating_add(requests);
+    }
+
+    /// Each operation and its figures, by name; what is beyond the cap last, under no name.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&Operation>, &Figures)> {
+        let other = (self.other.requests > 0).then_some((None, &self.other));
+        self.known.iter().map(|(operation, figures)| (Some(operation), figures)).chain(other)
+    }
+}

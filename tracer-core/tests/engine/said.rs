@@ -1,0 +1,69 @@
+//! What is said on connections: who is wanted, what is asked, and what waits unread.
+//!
+//! Invariant: inputs come from `sim` alone. Memory: one run.
+
+use crate::run::{Run, client, server};
+use tracer_core::sim::{self, SimSocket};
+use tracer_core::time::Span;
+
+/// A ClientHello (RFC 8446 §4.1.2) that wants `name` and to speak h2.
+fn client_hello(name: &str) -> Vec<u8> {
+    let with_length = |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    let host = [&[0], with_length(name.as_bytes()).as_slice()].concat();
+    let server_name = [&[0, 0], with_length(&with_length(&host)).as_slice()].concat();
+    let protocols = [&[0, 16], with_length(&with_length(b"\x02h2")).as_slice()].concat();
+    let extensions = with_length(&[server_name, protocols].concat());
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0], &extensions].concat();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let message = [&[1], &length[1..], &body].concat();
+    [&[22, 3, 1], with_length(&message).as_slice()].concat()
+}
+
+#[test]
+fn a_peer_elsewhere_that_nobody_asked_for_is_called_by_the_name_that_its_client_wants() {
+    let mut run = Run::new(None);
+    let ends = sim::tuple(([192, 0, 2, 10], 40_001).into(), ([198, 51, 100, 7], 443).into());
+    let mut out = Vec::new();
+    let mut socket = SimSocket::connect(77, client(), ends, run.now, &mut out);
+    socket.established(run.now, &mut out);
+    let hello = client_hello("Shop.example.com");
+    socket.send(u32::try_from(hello.len()).unwrap(), run.now, &mut out);
+    out.push(sim::said(77, true, 0, &hello, run.now));
+    socket.snapshot(run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_seconds(3));
+    let call = run.only_call();
+    assert_eq!((call.from.as_str(), call.to.as_str()), ("program:client", "peer:shop.example.com"));
+    assert_eq!((call.protocol.as_deref(), call.inner_protocol.as_deref()), (Some("tls"), Some("h2")));
+}
+
+#[test]
+fn a_request_is_told_by_what_it_asks_and_one_that_its_server_has_not_read_is_in_flight() {
+    const GET: &[u8] = b"GET /users/4711 HTTP/1.1\r\nHost: a\r\n\r\n";
+    const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    let cookie = connection.server.cookie();
+    let [asked, answered] = [GET, NOT_FOUND].map(|bytes| u32::try_from(bytes.len()).unwrap());
+    let mut out = Vec::new();
+    connection.client.send(asked, run.now, &mut out);
+    connection.server.receive(asked, run.now, &mut out);
+    out.push(sim::said(cookie, false, 0, GET, run.now));
+    connection.server.send(answered, run.now, &mut out);
+    out.push(sim::said(cookie, true, asked.into(), NOT_FOUND, run.now));
+    connection.client.receive(answered, run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_millis(300));
+    let mut out = Vec::new();
+    // The next one is not read.
+    connection.client.send(asked, run.now, &mut out);
+    connection.client.snapshot(run.now, &mut out);
+    connection.server.snapshot(run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_seconds(2));
+    let call = run.only_call();
+    let operations: Vec<_> = call.operations.iter().map(|it| (it.name.as_deref(), it.statuses.get("404"))).collect();
+    assert_eq!(operations, [(Some("GET /users/{id}"), Some(&1))]);
+    assert_eq!((call.protocol.as_deref(), call.in_flight), (Some("http"), 1));
+    assert!(call.oldest_in_flight_ms.unwrap() >= 2_000.0, "{call:#?}");
+}
