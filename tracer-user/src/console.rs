@@ -20,6 +20,10 @@ pub(crate) trait Console {
     fn tell(&mut self, output: Output);
     /// May redraw a view of the whole.
     fn show(&mut self, _engine: &Engine) {}
+    /// Says something that does not belong to the output.
+    fn notice(&mut self, line: &str) {
+        say(line);
+    }
     /// Whether the person watching wants to end it, or is gone.
     fn wants_to_quit(&mut self) -> bool {
         false
@@ -132,6 +136,9 @@ impl Console for Table {
             self.drawn = None;
         }
     }
+
+    /// A line would tear the table up; what must be known is in `completeness`, which it shows.
+    fn notice(&mut self, _line: &str) {}
 
     fn show(&mut self, engine: &Engine) {
         let Some(tui) = &mut self.tui else { return };

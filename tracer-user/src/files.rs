@@ -18,7 +18,12 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
         return fs::write(path, contents).with_context(|| format!("write {}", path.display()));
     }
     let beside = beside(path)?;
-    let result = write_new(&beside, contents).and_then(|()| fs::rename(&beside, path).map_err(Into::into));
+    let result = write_new(&beside, contents).and_then(|()| Ok(fs::rename(&beside, path)?));
+    if result.is_ok() {
+        // The name is on disk only when the folder is. Some file systems cannot do that; the contents are whole either way.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
     if result.is_err() {
         // What could not be completed is not left behind; that it is there or not changes nothing.
         let _ = fs::remove_file(&beside);

@@ -1,14 +1,16 @@
 //! Writing a tape while observing.
 //!
-//! Invariant: the file holds whole frames up to the last flush; a disk that fills ends the recording, not the
+//! Invariant: what was said on connections is not on it unless that was asked for, and the header says which; the file holds whole frames up to the last flush; a disk that fills ends the recording, not the
 //! observation, and is said. Memory: one buffer of 256 KiB.
 
 use crate::source::Delivery;
 use anyhow::{Context as _, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::mem::offset_of;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use tracer_common::{Header, RecordKind};
 use tracer_core::Input;
 use tracer_core::tape::{TapeHeader, Writer};
 
@@ -21,6 +23,7 @@ pub(crate) struct Recording {
     file: File,
     buffer: Vec<u8>,
     failed: Option<anyhow::Error>,
+    payload: bool,
 }
 
 impl Recording {
@@ -39,7 +42,7 @@ impl Recording {
             file.set_permissions(private).with_context(|| format!("make {} private", path.display()))?;
         }
         let buffer = Writer::header(header)?;
-        Ok(Self { path: path.to_owned(), file, buffer, failed: None })
+        Ok(Self { path: path.to_owned(), file, buffer, failed: None, payload: header.payload })
     }
 
     /// Records what a source delivered.
@@ -52,7 +55,8 @@ impl Recording {
 
     /// Records an input.
     pub(crate) fn input(&mut self, input: &Input) {
-        if self.failed.is_some() {
+        let unasked = matches!(input, Input::Record(bytes) if !self.payload && is_payload(bytes));
+        if unasked || self.failed.is_some() {
             return;
         }
         let result = Writer::frame(input, &mut self.buffer).map_err(Into::into);
@@ -76,6 +80,13 @@ impl Recording {
     }
 }
 
+/// Whether a record holds what was said on a connection. The names and addresses that resolvers told are kept: without
+/// them, a replay would name peers otherwise.
+fn is_payload(record: &[u8]) -> bool {
+    let kind = offset_of!(Header, kind);
+    record.get(kind..kind + 2) == Some(&RecordKind::STREAM.to_ne_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +100,24 @@ mod tests {
         let header = TapeHeader::new("0", "host", "kernel", Span::from_seconds(1), Wall(0));
         Recording::begin(&path, &header).unwrap().finish().unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_was_said_is_on_a_tape_only_if_it_was_asked_for() {
+        let path = std::env::temp_dir().join(format!("tracer-recording-payload-{}", std::process::id()));
+        let mut said = vec![0; size_of::<Header>()];
+        said[offset_of!(Header, kind)..][..2].copy_from_slice(&RecordKind::STREAM.to_ne_bytes());
+        said.extend(b"password");
+        for payload in [false, true] {
+            let header = TapeHeader::new("0", "host", "kernel", Span::from_seconds(1), Wall(0)).with_payload(payload);
+            let mut recording = Recording::begin(&path, &header).unwrap();
+            recording.record(&Delivery::Record(&said));
+            recording.input(&Input::Record(said.clone()));
+            recording.finish().unwrap();
+            let tape = std::fs::read(&path).unwrap();
+            assert_eq!(tape.windows(8).filter(|window| window == b"password").count(), if payload { 2 } else { 0 });
+        }
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -1,15 +1,19 @@
-//! The whole wiring of an observation: source → tape → engine → console, until it is time to stop.
+//! The whole wiring of an observation: source → tape → engine → alerts → console, until it is time to stop.
 //!
 //! Invariant: everything that reaches the engine is recorded first, in the same order, so a tape replays exactly.
 //! Memory: the engine's; outputs are handed on every turn.
 
+use crate::config::reload::{Reload, Reloaded};
 use crate::console::Console;
 use crate::recording::Recording;
+use crate::sink::alerts::Alerts;
 use crate::source::{Delivery, Source, Turn};
 use crate::stop::Stop;
 use anyhow::Result;
 use std::time::{Duration, Instant};
+use tracer_core::baseline::Baseline;
 use tracer_core::graph::snapshot::{Degradation, GraphSnapshot};
+use tracer_core::input::Fired;
 use tracer_core::{Engine, Input, Output};
 
 /// Everything an observation needs.
@@ -18,6 +22,10 @@ pub(crate) struct Observation<'a> {
     pub(crate) engine: Engine,
     pub(crate) recording: Option<Recording>,
     pub(crate) console: Box<dyn Console>,
+    /// `None`: nobody but the console is told.
+    pub(crate) alerts: Option<Alerts>,
+    /// Reads the configuration again when that is asked for.
+    pub(crate) reload: Option<Reload>,
     pub(crate) stop: &'a Stop,
     /// `None`: until a signal comes, or the source is over.
     pub(crate) length: Option<Duration>,
@@ -26,33 +34,73 @@ pub(crate) struct Observation<'a> {
 impl Observation<'_> {
     /// Observes; returns the graph as it is at the end.
     pub(crate) fn run(mut self) -> Result<GraphSnapshot> {
+        self.observe()?;
+        self.finish()
+    }
+
+    /// Observes; returns what is expected from now on.
+    pub(crate) fn learn(mut self) -> Result<Baseline> {
+        self.observe()?;
+        let learned = self.engine.learned()?;
+        self.finish()?;
+        Ok(learned)
+    }
+
+    fn observe(&mut self) -> Result<()> {
         let mut told_begin = false;
         let ends_at = self.length.map(|length| Instant::now() + length);
         let mut outputs = Vec::new();
         loop {
             let turn = {
-                let Self { source, engine, recording, .. } = &mut self;
+                let Self { source, engine, recording, .. } = &mut *self;
                 source.turn(&mut |delivery| deliver(&delivery, engine, recording.as_mut(), &mut outputs))?
             };
-            let over = self.end_turn(turn, &mut outputs);
             if let Some(host) = self.source.host().filter(|_| !std::mem::replace(&mut told_begin, true)) {
                 self.console.begin(host);
             }
-            let asked = self.stop.is_asked() || self.console.wants_to_quit();
+            // Behind the start, which the first turn delivers, and before time passes.
+            for alert in self.alerts.as_mut().map(Alerts::fired).unwrap_or_default() {
+                self.deliver(&Delivery::Input(Input::Fired(Box::new(Fired(alert)))), &mut outputs);
+            }
+            let over = self.end_turn(turn, &mut outputs)?;
+            let hung_up = self.reload(&mut outputs);
+            let asked = hung_up || self.stop.is_asked() || self.console.wants_to_quit();
             if over || asked || ends_at.is_some_and(|end| Instant::now() >= end) {
                 break;
             }
         }
         let turn = {
-            let Self { source, engine, recording, .. } = &mut self;
+            let Self { source, engine, recording, .. } = &mut *self;
             source.finish(&mut |delivery| deliver(&delivery, engine, recording.as_mut(), &mut outputs))?
         };
-        self.end_turn(turn, &mut outputs);
-        self.finish()
+        self.end_turn(turn, &mut outputs)?;
+        Ok(())
+    }
+
+    /// Takes over a configuration that was read again, or says why not; `true` when nobody is left to watch.
+    fn reload(&mut self, outputs: &mut Vec<Output>) -> bool {
+        let reloaded = self.reload.as_mut().and_then(Reload::take);
+        if let (Some(alerts), Some(_)) = (&self.alerts, &reloaded) {
+            alerts.reopen();
+        }
+        match reloaded {
+            None => {}
+            Some(Reloaded::HungUp) => return true,
+            Some(Reloaded::Changed(settings, notes)) => {
+                self.deliver(&Delivery::Input(Input::Settings(settings)), outputs);
+                notes.iter().for_each(|note| self.console.notice(note));
+            }
+            Some(Reloaded::Refused(reason)) => {
+                self.console.notice(&format!("warning: {reason}; the old configuration stays in force"));
+                let name = "a changed configuration was refused; the old one stays in force".to_owned();
+                self.deliver(&Delivery::Input(Input::Degraded(Degradation { name, reason })), outputs);
+            }
+        }
+        false
     }
 
     /// Answers what the engine asked for, then lets time pass; `true` when the source is over.
-    fn end_turn(&mut self, turn: Turn, outputs: &mut Vec<Output>) -> bool {
+    fn end_turn(&mut self, turn: Turn, outputs: &mut Vec<Output>) -> Result<bool> {
         let asked: Vec<_> = outputs
             .iter()
             .filter_map(|output| if let Output::Need(key) = output { Some(*key) } else { None })
@@ -62,6 +110,13 @@ impl Observation<'_> {
                 self.deliver(&Delivery::Input(Input::Process(facts)), outputs);
             }
         }
+        for output in outputs.iter() {
+            match output {
+                Output::Capture(capture) => self.source.choose(*capture)?,
+                Output::Listens { netns, by } => self.source.watch_queues(*netns, *by),
+                _ => {}
+            }
+        }
         let over = match turn {
             Turn::Tick(tick) => {
                 self.deliver(&Delivery::Input(tick), outputs);
@@ -69,11 +124,23 @@ impl Observation<'_> {
             }
             Turn::Over => true,
         };
-        for output in outputs.drain(..) {
-            self.console.tell(output);
-        }
+        self.tell(outputs);
         self.console.show(&self.engine);
-        over
+        Ok(over)
+    }
+
+    /// Tells the console, and of alerts whom else they concern.
+    fn tell(&mut self, outputs: &mut Vec<Output>) {
+        let Some(alerts) = &mut self.alerts else {
+            outputs.drain(..).for_each(|output| self.console.tell(output));
+            return;
+        };
+        alerts.pass(outputs, &self.engine).into_iter().for_each(|output| self.console.tell(output));
+        let (lines, degraded) = alerts.news();
+        lines.iter().for_each(|line| self.console.notice(line));
+        for degradation in degraded {
+            self.deliver(&Delivery::Input(Input::Degraded(degradation)), outputs);
+        }
     }
 
     fn deliver(&mut self, delivery: &Delivery<'_>, outputs: &mut Vec<Output>) {
@@ -81,6 +148,7 @@ impl Observation<'_> {
     }
 
     fn finish(mut self) -> Result<GraphSnapshot> {
+        let said = self.alerts.take().map(|alerts| alerts.finish(&self.engine)).unwrap_or_default();
         let mut graph = self.engine.snapshot();
         let mut failure = None;
         if let Some(Err(error)) = self.recording.take().map(Recording::finish) {
@@ -93,6 +161,7 @@ impl Observation<'_> {
         }
         let warning = self.source.warning();
         self.console.finish(&graph, warning.as_deref())?;
+        said.iter().for_each(|line| crate::console::say(line));
         match failure {
             Some(error) => Err(error),
             None => Ok(graph),

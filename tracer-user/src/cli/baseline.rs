@@ -3,6 +3,7 @@
 //! Invariant: an existing baseline is replaced only by a whole new one. Memory: the engine's.
 
 use super::{options, watch};
+use crate::config::{self, Places};
 use crate::console::{self, say};
 use crate::files;
 use crate::run::Observation;
@@ -18,7 +19,7 @@ use tracer_core::Engine;
 use tracer_core::baseline;
 use tracer_core::engine::Config;
 use tracer_core::escape::printable;
-use tracer_core::time::Span;
+use tracer_core::input::Settings;
 
 /// Learn which calls are expected, or show what was learned
 #[derive(Args, Debug)]
@@ -48,10 +49,11 @@ struct Learn {
     tape: Option<PathBuf>,
 
     /// Length of a window
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    window: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = options::window)]
+    window: Option<String>,
 
-    /// The configuration: TOML with your own names for services. [default for a tape: its own]
+    /// The configuration, TOML, with your own names for services [default: /etc/tracer/tracer.toml if it is there; for a
+    /// tape what the tape says]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -80,21 +82,30 @@ impl Learn {
         files::check_folder(&self.file)?;
         let stop = Stop::on_signals()?;
         let tape = self.tape.as_deref().map(Tape::open).transpose()?;
-        let recorded = tape.as_ref().map(|(_, header)| header.rules.clone()).unwrap_or_default();
-        let rules = options::read_rules(self.config.as_deref(), &recorded)?;
+        let mut given = self.capture.given();
+        given.extend(self.window.clone().map(|window| ("watch.window", window)));
+        let places = match &tape {
+            Some((_, header)) => {
+                let recorded = Settings { rules: header.rules.clone(), policy: header.policy.clone() };
+                Places::replay(self.config.clone(), given, header.window, recorded)
+            }
+            None => Places::live(self.config.clone(), given),
+        };
+        let configuration = config::load(&places)?;
         let (source, length): (Box<dyn Source>, _) = match tape {
             Some((tape, _)) => (Box::new(tape), None),
-            None => (Box::new(self.capture.start(&stop, false)?), Some(self.length)),
+            None => (Box::new(self.capture.start(&configuration, &stop, false)?), Some(self.length)),
         };
         if length.is_some() {
             say(&format!("learning for {}; Ctrl-C ends it early", humantime::format_duration(self.length)));
         }
-        let window =
-            self.window.map_or(Ok(Span::from_seconds(10)), |asked| u64::try_from(asked.as_nanos()).map(Span))?;
-        let engine = Engine::new(Config { window, rules, ..Config::default() });
+        let Settings { rules, policy } = configuration.settings();
+        let engine =
+            Engine::new(Config { window: configuration.window()?, rules, policy, learn: true, ..Config::default() });
         let console = console::quiet();
-        let graph = Observation { source, engine, recording: None, console, stop: &stop, length }.run()?;
-        let learned = baseline::Baseline::learn(&graph)?;
+        let observation =
+            Observation { source, engine, recording: None, console, alerts: None, reload: None, stop: &stop, length };
+        let learned = observation.learn()?;
         if learned.calls().is_empty() {
             bail!("no call was seen, so nothing was learned and {} is unchanged", self.file.display());
         }

@@ -2,15 +2,15 @@
 //!
 //! Invariant: everything said was tried just now. Memory: none.
 
-use super::{explain, options};
+use super::explain;
 use crate::bpf::features;
+use crate::config::{self, Given, Places};
 use crate::console;
 use anyhow::Result;
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracer_core::identity::Rules;
 
 /// Try everything the tracer needs, and say what works here
 #[derive(Args, Debug)]
@@ -27,8 +27,8 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode> {
         if let Some(pid) = self.explain {
-            let rules = options::read_rules(self.config.as_deref(), &Rules::default())?;
-            console::print(&explain::explain(pid, rules)?)?;
+            let configuration = config::load(&Places::live(self.config, Given::new()))?;
+            console::print(&explain::explain(pid, configuration.rules().clone())?)?;
             return Ok(ExitCode::SUCCESS);
         }
         let checks = features::checks();

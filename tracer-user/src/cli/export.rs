@@ -31,10 +31,25 @@ impl Export {
         self.files.iter().try_for_each(ExportFile::check)?;
         let (tape, header) = Tape::open(&self.from)?;
         let stop = Stop::on_signals()?;
-        let engine = Engine::new(Config { window: header.window, rules: header.rules, ..Config::default() });
+        let engine = Engine::new(Config {
+            window: header.window,
+            rules: header.rules,
+            policy: header.policy,
+            ..Config::default()
+        });
         let source = Box::new(tape);
         let console = console::quiet();
-        let graph = Observation { source, engine, recording: None, console, stop: &stop, length: None }.run()?;
+        let graph = Observation {
+            source,
+            engine,
+            recording: None,
+            console,
+            alerts: None,
+            reload: None,
+            stop: &stop,
+            length: None,
+        }
+        .run()?;
         self.files.iter().try_for_each(|file| file.write(&graph))?;
         Ok(ExitCode::SUCCESS)
     }

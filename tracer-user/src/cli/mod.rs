@@ -3,12 +3,15 @@
 //! Invariant: exit codes are those of the contract: 0 done, 2 could not run, 64 wrong usage.
 //! Memory: the arguments.
 
+mod alerts;
 mod baseline;
+mod config;
 mod doctor;
 mod explain;
 mod export;
 mod options;
 mod replay;
+mod simulate;
 mod watch;
 
 use crate::console;
@@ -36,6 +39,9 @@ enum Command {
     Replay(replay::Replay),
     Baseline(baseline::Baseline),
     Export(export::Export),
+    Config(config::Config),
+    Alerts(alerts::Alerts),
+    Simulate(simulate::Simulate),
     Doctor(doctor::Doctor),
 }
 
@@ -67,6 +73,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(command) => command.run(),
         Command::Baseline(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Alerts(command) => command.run(),
+        Command::Simulate(command) => command.run(),
         Command::Doctor(command) => command.run(),
     }
 }

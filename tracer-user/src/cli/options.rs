@@ -3,32 +3,32 @@
 //! Invariant: everything that can be wrong with the options is found before anything is observed. Memory: the
 //! baseline.
 
+use crate::config::values::{self, OutputKind};
+use crate::config::{Configuration, Given};
 use crate::console::{self, Console};
-use crate::{config, files, recording::Recording};
+use crate::{files, recording::Recording};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tracer_core::baseline::Baseline;
 use tracer_core::engine::Config;
 use tracer_core::export::{Format, UnknownFormat};
 use tracer_core::graph::snapshot::GraphSnapshot;
-use tracer_core::identity::Rules;
 use tracer_core::tape::TapeHeader;
-use tracer_core::time::Span;
 
 /// Options of an observation.
 #[derive(Args, Debug)]
 pub(super) struct Options {
     /// Length of a window; detectors judge each window, views show the last six. [default: 10s, or the tape's]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub(super) window: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = window)]
+    pub(super) window: Option<String>,
 
     /// The expected calls: marks every call as expected or unexpected, and alerts on unexpected ones
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
 
-    /// The configuration: TOML with your own names for services. [default for a replay: that of the tape]
+    /// The configuration, TOML: what calls are held to, your own names for services; see `tracer config`. [default:
+    /// /etc/tracer/tracer.toml if it is there; for a replay what the tape says]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
@@ -36,26 +36,19 @@ pub(super) struct Options {
     #[arg(long = "export", value_name = "FILE", value_parser = ExportFile::parse)]
     exports: Vec<ExportFile>,
 
-    /// Record every input to a tape that `tracer replay` reads. It holds command lines: only you can read the file
+    /// Record every input to a tape that `tracer replay` reads. It holds command lines and looked-up names: only you can
+    /// read the file. It does not hold what was said on connections: a replay has no operations
     #[arg(long, value_name = "TAPE")]
     pub(super) record: Option<PathBuf>,
 
-    /// How to show what happens: a live table, a line for each new call and alert, or JSON lines
-    #[arg(long, value_enum, default_value_t = OutputKind::Auto)]
-    pub(super) output: OutputKind,
-}
+    /// Record what was said on connections as well, as far as the tracer reads it (the beginnings of requests and
+    /// responses, which may hold secrets): a replay then has the operations
+    #[arg(long, requires = "record")]
+    record_payload: bool,
 
-/// How to show what happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum OutputKind {
-    /// The live table on a terminal, else text
-    Auto,
-    /// A live table that redraws
-    Tui,
-    /// A line for every new call and alert, and a table at the end
-    Text,
-    /// A JSON object a line for every new call and alert
-    Json,
+    /// How to show what happens: a live table, a line for each new call and alert, or JSON lines [default: auto]
+    #[arg(long, value_enum)]
+    pub(super) output: Option<OutputKind>,
 }
 
 /// Options that were checked.
@@ -63,6 +56,7 @@ pub(super) enum OutputKind {
 pub(super) struct Checked {
     pub(super) config: Config,
     exports: Vec<ExportFile>,
+    output: OutputKind,
 }
 
 /// A file that a graph is to be written to.
@@ -90,28 +84,34 @@ impl ExportFile {
 }
 
 impl Options {
-    /// Checks the options. `window` is the length of a window when none is asked for, `rules` are those of naming
-    /// when no configuration is given.
-    pub(super) fn check(&self, window: Span, rules: &Rules) -> Result<Checked> {
-        let window = match self.window {
-            Some(asked) => Span(u64::try_from(asked.as_nanos()).context("--window is too long")?),
-            None => window,
-        };
-        if window < Span::from_millis(100) {
-            bail!("--window must be at least 100ms");
-        }
-        let baseline = self.baseline.as_deref().map(read_baseline).transpose()?;
+    /// What these options say, for the configuration.
+    pub(super) fn given(&self) -> Given {
+        let output = self.output.and_then(|output| named(&output));
+        let baseline = self.baseline.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let all = [("watch.window", self.window.clone()), ("watch.baseline", baseline), ("watch.output", output)];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// Checks the options, and what the configuration says beside them.
+    pub(super) fn check(&self, configuration: &Configuration) -> Result<Checked> {
+        // A path need not be Unicode, as a value of a configuration is.
+        let baseline = self.baseline.clone().or_else(|| configuration.baseline());
+        let baseline = baseline.as_deref().map(read_baseline).transpose()?;
         self.exports.iter().try_for_each(ExportFile::check)?;
-        let rules = read_rules(self.config.as_deref(), rules)?;
-        let config = Config { window, baseline, rules, ..Config::default() };
-        Ok(Checked { exports: self.exports.clone(), config })
+        let (window, output) = (configuration.window()?, configuration.output()?);
+        let tracer_core::input::Settings { rules, policy } = configuration.settings();
+        let config = Config { window, baseline, rules, policy, ..Config::default() };
+        Ok(Checked { exports: self.exports.clone(), output, config })
     }
 
-    /// Begins the tape that was asked for.
+    /// Begins the tape that was asked for, with payload if that was asked for and the source has it.
     pub(super) fn recording(&self, header: &TapeHeader) -> Result<Option<Recording>> {
-        self.record.as_deref().map(|path| Recording::begin(path, header)).transpose()
+        let header = header.clone().with_payload(header.payload && self.record_payload);
+        self.record.as_deref().map(|path| Recording::begin(path, &header)).transpose()
     }
+}
 
+impl Checked {
     /// The console that was asked for; `live` says that there is something to watch.
     pub(super) fn console(&self, live: bool) -> Result<Box<dyn Console>> {
         match self.output {
@@ -122,9 +122,7 @@ impl Options {
             OutputKind::Json => console::json_lines(),
         }
     }
-}
 
-impl Checked {
     /// Writes every export; all are tried before the first failure is told.
     pub(super) fn write_exports(&self, graph: &GraphSnapshot) -> Result<()> {
         let results: Vec<Result<()>> = self.exports.iter().map(|file| file.write(graph)).collect();
@@ -132,9 +130,14 @@ impl Checked {
     }
 }
 
-/// The rules of naming of a configuration, if there is one, else `rules`.
-pub(super) fn read_rules(path: Option<&Path>, rules: &Rules) -> Result<Rules> {
-    path.map_or_else(|| Ok(rules.clone()), config::read)
+/// The name of a choice, as it is written.
+pub(super) fn named(choice: &impl ValueEnum) -> Option<String> {
+    Some(choice.to_possible_value()?.get_name().to_owned())
+}
+
+/// Takes the length of a window.
+pub(super) fn window(text: &str) -> Result<String, String> {
+    values::window(text).map(|_| text.to_owned())
 }
 
 /// Reads a baseline, or says what is wrong with the file.

@@ -3,6 +3,8 @@
 //! Invariant: needs no privilege and looks at nothing but the tape. Memory: the engine's.
 
 use super::options::Options;
+use crate::config::{self, Places};
+use crate::console;
 use crate::run::Observation;
 use crate::source::tape::Tape;
 use crate::stop::Stop;
@@ -11,6 +13,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracer_core::Engine;
+use tracer_core::input::Settings;
 
 /// Replay a tape that `tracer watch --record` made (needs no root)
 #[derive(Args, Debug)]
@@ -25,13 +28,23 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (tape, header) = Tape::open(&self.tape)?;
-        let checked = self.options.check(header.window, &header.rules)?;
+        if !header.payload {
+            console::say(
+                "tracer: the tape holds no payload: requests have no operations (recorded without --record-payload)",
+            );
+        }
+        let recorded = Settings { rules: header.rules.clone(), policy: header.policy.clone() };
+        let places = Places::replay(self.options.config.clone(), self.options.given(), header.window, recorded);
+        let checked = self.options.check(&config::load(&places)?)?;
+        let header = header.with_rules(checked.config.rules.clone()).with_policy(checked.config.policy.clone());
         let stop = Stop::on_signals()?;
         let observation = Observation {
             source: Box::new(tape),
             engine: Engine::new(checked.config.clone()),
-            recording: self.options.recording(&header.with_rules(checked.config.rules.clone()))?,
-            console: self.options.console(false)?,
+            recording: self.options.recording(&header)?,
+            console: checked.console(false)?,
+            alerts: None,
+            reload: None,
             stop: &stop,
             length: None,
         };

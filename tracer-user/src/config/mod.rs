@@ -1,6 +1,17 @@
-//! The configuration file: TOML, today the user's names for services.
+//! The configuration: what the file, the environment and the command line say, and which of them counts.
 //!
 //! ```toml
+//! [watch]
+//! window = "5s"
+//! baseline = "/etc/tracer/baseline.json"
+//!
+//! [detect]
+//! stalled_after = "10s"
+//!
+//! [[call]]                 # other limits for some calls
+//! to = "postgres*"
+//! latency_p99 = "200ms"
+//!
 //! [[service]]              # the first that matches names a process
 //! name = "shop"
 //! exe = "python3*"         # a glob for the file's name, or with a slash for its path; /…/ is a regular expression
@@ -9,152 +20,231 @@
 //! port = 8000              # that it listens on; or the path of a Unix socket
 //! ```
 //!
-//! Invariant: a file is taken whole or refused with the line and the next step; a key that means nothing is an error.
-//! Memory: a file of at most [`MOST_BYTES`], so that its rules fit the header of a tape.
+//! `keys` are all single values, `sections` all tables, `document` reads the file, `reload` reads it again.
+//! Invariant: the command line wins over the environment, that over the file, that over the defaults; every value was
+//! checked and knows its origin. Memory: the file.
 
+mod document;
+mod keys;
+mod origin;
+pub(crate) mod reference;
+pub(crate) mod reload;
+mod sections;
+pub(crate) mod show;
+mod sinks;
+pub(crate) mod values;
+
+pub(crate) use origin::Origin;
+
+use crate::bpf::PlaneChoice;
 use crate::files;
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
-use std::path::Path;
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use crate::sink::alerts::settings::SinkSettings;
+use anyhow::{Context as _, Result, anyhow};
+use clap::ValueEnum;
+use document::Document;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tracer_core::detect::{Limits, Policy};
 use tracer_core::identity::Rules;
-use tracer_core::identity::rules::Rule;
+use tracer_core::input::Settings;
+use tracer_core::time::Span;
+use values::{DetailChoice, OutputKind};
 
-/// Bytes of a configuration file. Half of a tape's frame, as JSON may write a backslash as two.
-const MOST_BYTES: usize = 28 << 10;
+/// The file that is read if none is named and it is there.
+pub(crate) const DEFAULT_PATH: &str = "/etc/tracer/tracer.toml";
+/// The variable that names the file.
+const PATH_VARIABLE: &str = "TRACER_CONFIG";
 
-/// The keys at the top.
-const KEYS: [&str; 1] = ["service"];
+/// What the command line says, by the path of the key.
+pub(crate) type Given = BTreeMap<&'static str, String>;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    #[serde(default)]
-    service: Rules,
+/// Where to look for values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// The file that the command line names.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) given: Given,
+    /// The environment by name; values that are not Unicode are not there.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Whether the default file counts.
+    pub(crate) default_file: bool,
+    /// Of a tape that is replayed: what held when it was recorded.
+    pub(crate) recorded: Option<(Span, Settings)>,
 }
 
-/// Reads the rules of a configuration file.
-pub(crate) fn read(path: &Path) -> Result<Rules> {
+/// The configuration that holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    pub(crate) path: Option<PathBuf>,
+    values: BTreeMap<String, Setting>,
+    rules: Rules,
+    policy: Policy,
+    service_lines: Vec<usize>,
+    call_lines: Vec<usize>,
+    sinks: Vec<SinkSettings>,
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+}
+
+impl Places {
+    /// Those of a command that watches this host.
+    pub(crate) fn live(file: Option<PathBuf>, given: Given) -> Self {
+        Self { file, given, environment: environment(), default_file: true, recorded: None }
+    }
+
+    /// Those of a command that replays a tape: the environment and the files of this host are none of its affair.
+    pub(crate) fn replay(file: Option<PathBuf>, given: Given, window: Span, settings: Settings) -> Self {
+        let recorded = Some((window, settings));
+        Self { file, given, environment: BTreeMap::new(), default_file: false, recorded }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        let named = self.environment.get(PATH_VARIABLE).map(PathBuf::from);
+        let default = || Some(PathBuf::from(DEFAULT_PATH)).filter(|path| self.default_file && path.exists());
+        self.file.clone().or(named).or_else(default)
+    }
+}
+
+/// The variables that are meant for the tracer.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("TRACER_"))
+        .collect()
+}
+
+/// Reads the configuration.
+pub(crate) fn load(places: &Places) -> Result<Configuration> {
+    let path = places.path();
+    let document = path.as_deref().map(read).transpose()?.unwrap_or_default();
+    resolve(places, path, document)
+}
+
+fn read(path: &Path) -> Result<Document> {
     let contents = files::read_whole(path)?;
-    parse(&contents).with_context(|| format!("the configuration {} cannot be used", path.display()))
+    Document::parse(&contents).with_context(|| format!("the configuration {} cannot be used", path.display()))
 }
 
-fn parse(contents: &[u8]) -> Result<Rules> {
-    if contents.len() > MOST_BYTES {
-        bail!("it has {} bytes, the most is {MOST_BYTES}", contents.len());
+fn resolve(places: &Places, path: Option<PathBuf>, document: Document) -> Result<Configuration> {
+    let mut values = BTreeMap::new();
+    let recorded = places.recorded.as_ref().filter(|_| path.is_none());
+    for key in keys::keys() {
+        let name = key.path();
+        let mut found = key.default.clone().map(|text| (text, Origin::Default));
+        if let Some((window, _)) = places.recorded.as_ref().filter(|_| name == "watch.window") {
+            let text = humantime::format_duration(std::time::Duration::from_nanos(window.0)).to_string();
+            found = Some((text, Origin::Tape));
+        }
+        if let (Some((text, line)), Some(path)) = (document.values.get(&name), &path) {
+            found = Some((text.clone(), Origin::File { path: path.clone(), line: *line }));
+        }
+        if let Some(text) = places.environment.get(&key.variable()) {
+            let refused = |reason| anyhow!("the variable {} cannot be used: {reason}", key.variable());
+            key.check(text).map_err(refused)?;
+            found = Some((text.clone(), Origin::Environment(key.variable())));
+        }
+        if let (Some(text), Some(option)) = (places.given.get(name.as_str()), key.option) {
+            key.check(text).map_err(|reason| anyhow!("{option} cannot be used: {reason}"))?;
+            found = Some((text.clone(), Origin::CommandLine(option)));
+        }
+        if let Some((text, origin)) = found {
+            values.insert(name, Setting { text, origin });
+        }
     }
-    let text = std::str::from_utf8(contents).context("it is not UTF-8")?;
-    let at_line = |error: &toml::de::Error| {
-        let place = error.span().map(|span| format!("line {}: ", line(text, span.start))).unwrap_or_default();
-        anyhow::anyhow!("{place}{}", error.message())
+    let (rules, policy) = match recorded {
+        Some((_, settings)) => {
+            for knob in &tracer_core::detect::KNOBS {
+                let text = knob.get(settings.policy.all());
+                let changed = knob.get(&Limits::default()) != text;
+                if changed {
+                    values.insert(format!("detect.{}", knob.name), Setting { text, origin: Origin::Tape });
+                }
+            }
+            (settings.rules.clone(), settings.policy.clone())
+        }
+        None => (document.services, policy(&values, document.calls)?),
     };
-    check_keys(text, DeTable::parse(text).map_err(|error| at_line(&error))?.get_ref())?;
-    let config: Config = toml::from_str(text).map_err(|error| at_line(&error))?;
-    Ok(config.service)
+    let (service_lines, call_lines, sinks) = (document.service_lines, document.call_lines, document.sinks);
+    Ok(Configuration { path, values, rules, policy, service_lines, call_lines, sinks })
 }
 
-/// Refuses keys that mean nothing: misspelt, a rule would hold for more than was meant.
-fn check_keys(text: &str, top: &DeTable<'_>) -> Result<()> {
-    let check = |table: &DeTable<'_>, known: &[&str], place: &str| {
-        table.keys().try_for_each(|key| check_key(text, key, known, place))
-    };
-    check(top, &KEYS, "the configuration")?;
-    let services = top.values().filter_map(|value| value.get_ref().as_array()).flat_map(|array| array.iter());
-    services
-        .filter_map(|service| if let DeValue::Table(table) = service.get_ref() { Some(table) } else { None })
-        .try_for_each(|service| check(service, &Rule::KEYS, "a [[service]]"))
-}
-
-fn check_key(text: &str, key: &Spanned<DeString<'_>>, known: &[&str], place: &str) -> Result<()> {
-    let name = key.get_ref().as_ref();
-    if known.contains(&name) {
-        return Ok(());
+fn policy(values: &BTreeMap<String, Setting>, calls: Vec<tracer_core::detect::CallRule>) -> Result<Policy> {
+    let mut limits = Limits::default();
+    for knob in &tracer_core::detect::KNOBS {
+        if let Some(setting) = values.get(&format!("detect.{}", knob.name)) {
+            knob.set(&mut limits, &setting.text)?;
+        }
     }
-    let line = line(text, key.span().start);
-    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)).copied();
-    let nearest = nearest.map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
-    bail!("line {line}: `{}` is no key of {place}{nearest}", name.escape_debug())
+    Ok(Policy::new(limits, calls)?)
 }
 
-/// The number of the line that a byte is in, from 1.
-fn line(text: &str, byte: usize) -> usize {
-    text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
+impl Configuration {
+    /// What can change while the tracer runs.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { rules: self.rules.clone(), policy: self.policy.clone() }
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(crate) fn window(&self) -> Result<Span> {
+        self.value("watch.window", values::window)?.context("watch.window has no value")
+    }
+
+    pub(crate) fn baseline(&self) -> Option<PathBuf> {
+        self.values.get("watch.baseline").map(|setting| PathBuf::from(&setting.text))
+    }
+
+    pub(crate) fn output(&self) -> Result<OutputKind> {
+        Ok(self.value("watch.output", |text| OutputKind::from_str(text, false))?.unwrap_or_default())
+    }
+
+    pub(crate) fn plane(&self) -> Result<PlaneChoice> {
+        Ok(self.value("watch.plane", |text| PlaneChoice::from_str(text, false))?.unwrap_or_default())
+    }
+
+    pub(crate) fn detail(&self) -> Result<DetailChoice> {
+        Ok(self.value("watch.detail", |text| DetailChoice::from_str(text, false))?.unwrap_or_default())
+    }
+
+    /// Percent of one CPU.
+    pub(crate) fn budget(&self) -> Result<Option<f64>> {
+        self.value("watch.budget", values::percent)
+    }
+
+    pub(crate) fn ring_kib(&self) -> Result<u32> {
+        self.value("watch.ring_kib", values::ring_kib)?.context("watch.ring_kib has no value")
+    }
+
+    /// Where alerts go.
+    pub(crate) fn sinks(&self) -> &[SinkSettings] {
+        &self.sinks
+    }
+
+    /// Where what fires is kept.
+    pub(crate) fn alert_directory(&self) -> Option<PathBuf> {
+        self.values.get("alerts.directory").map(|setting| PathBuf::from(&setting.text))
+    }
+
+    pub(crate) fn alert_rates(&self) -> Result<tracer_core::alert::Rates> {
+        let rate = |key| self.value(key, values::count)?.with_context(|| format!("{key} has no value"));
+        Ok(tracer_core::alert::Rates {
+            all: rate("alerts.rate_limit")?,
+            of_one_call: rate("alerts.rate_limit_per_call")?,
+        })
+    }
+
+    fn value<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+        let setting = self.values.get(key);
+        setting.map(|setting| parse(&setting.text).map_err(|reason| anyhow!("{key}: {reason}"))).transpose()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(text: &str) -> String {
-        format!("{:#}", parse(text.as_bytes()).unwrap_err())
-    }
-
-    #[test]
-    fn rules_are_read_in_their_order() {
-        let text = "[[service]]\nname = 'a'\nexe = '/x\\d+/'\n\n[[service]]\nname = 'b'\nport = '/run/b.sock'\n";
-        let rules = parse(text.as_bytes()).unwrap();
-        let json = r#"[{"name":"a","exe":"/x\\d+/"},{"name":"b","port":"/run/b.sock"}]"#;
-        assert_eq!(serde_json::to_string(&rules).unwrap(), json);
-        assert!(parse(b"").unwrap().is_empty());
-    }
-
-    #[test]
-    fn the_example_of_this_file_is_a_configuration() {
-        let source = include_str!("mod.rs");
-        let example: Vec<&str> = source
-            .lines()
-            .skip_while(|line| *line != "//! ```toml")
-            .skip(1)
-            .take_while(|line| *line != "//! ```")
-            .collect();
-        let example: String = example.iter().map(|line| format!("{}\n", line.trim_start_matches("//! "))).collect();
-        assert_eq!(parse(example.as_bytes()).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_key_that_means_nothing_is_refused_with_its_line_and_the_nearest_that_does() {
-        let misspelt = error("[[service]]\nname = 'a'\ncomand = 'x'\n");
-        assert_eq!(misspelt, "line 3: `comand` is no key of a [[service]]; did you mean `command`?");
-        assert_eq!(
-            error("[[services]]\nname = 'a'\n"),
-            "line 1: `services` is no key of the configuration; did you mean `service`?"
-        );
-        assert!(error("service = [{ name = 'a', exe = 'b', prot = 1 }]").contains("did you mean `port`?"));
-        assert!(error("'\\x1b' = 1\n").starts_with("line 1: "));
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_refused_with_its_line() {
-        for (expected, text) in [
-            ("line 3: the pattern `[x` cannot be used", "[[service]]\nname = 'a'\nexe = '[x'\n"),
-            ("line 2: ", "[[service]]\nname = \n"),
-            ("line 3: invalid value: integer `70000`", "[[service]]\nname = 'a'\nport = 70000\n"),
-            ("line 1: the service `a` has no condition", "[[service]]\nname = 'a'\n"),
-            ("missing field `name`", "[[service]]\nexe = 'a'\n"),
-            ("line 1: invalid type", "service = 1\n"),
-        ] {
-            assert!(error(text).contains(expected), "{}", error(text));
-        }
-        assert!(format!("{:#}", parse(&vec![b'#'; MOST_BYTES + 1]).unwrap_err()).contains("the most is"));
-        assert!(format!("{:#}", parse(b"\xff").unwrap_err()).contains("not UTF-8"));
-    }
-
-    #[test]
-    fn the_rules_of_the_largest_file_fit_the_header_of_a_tape() {
-        let mut text = String::new();
-        let rule = format!("[[service]]\nname='a'\nexe='{}'\n", "\\\\".repeat(400));
-        while text.len() + rule.len() <= MOST_BYTES {
-            text.push_str(&rule);
-        }
-        let rules = parse(text.as_bytes()).unwrap();
-        let header = tracer_core::tape::TapeHeader::new(
-            "0.1.0",
-            "host",
-            "6.18",
-            tracer_core::time::Span::ZERO,
-            tracer_core::time::Wall(0),
-        );
-        assert!(tracer_core::tape::Writer::header(&header.with_rules(rules)).is_ok());
-    }
-}
+mod tests;

@@ -4,12 +4,15 @@
 //! service leaves the reader. Memory: one answer at a time, and what is remembered of parents,
 //! containers and units, each with its cap.
 
+mod accept_queues;
 mod containers;
 mod elders;
 pub(crate) mod hosts;
 pub(crate) mod listening;
 mod procfs;
+pub(crate) mod users;
 
+pub(crate) use accept_queues::AcceptQueues;
 use containers::Containers;
 use elders::Elders;
 use procfs::Parents;

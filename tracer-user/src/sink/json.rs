@@ -7,7 +7,7 @@ use tracer_core::Output;
 /// The line that tells an output.
 pub(crate) fn line(output: &Output) -> Option<String> {
     match output {
-        Output::Need(_) => None,
+        Output::Need(_) | Output::Listens { .. } | Output::Capture(_) => None,
         Output::NewCall(call) => serde_json::to_string(call).ok(),
         Output::Alert(alert) => serde_json::to_string(alert).ok(),
     }

@@ -3,6 +3,7 @@
 //! Invariant: the observation never waits for a sink: a bounded queue stands between, which drops the oldest when it
 //! is full and counts that. Memory: `queue::CAPACITY` lines.
 
+pub(crate) mod alerts;
 pub(crate) mod columns;
 pub(crate) mod json;
 pub(crate) mod queue;

@@ -32,7 +32,7 @@ pub(crate) fn coloured_line(output: &Output) -> Option<String> {
 
 fn tell(output: &Output, coloured: bool) -> Option<String> {
     let (line, colour) = match output {
-        Output::Need(_) => return None,
+        Output::Need(_) | Output::Listens { .. } | Output::Capture(_) => return None,
         Output::NewCall(call) => (new_call(call), (call.call.state == CallState::Unexpected).then_some(RED)),
         Output::Alert(alert) => (told_alert(alert), Some(if alert.state == AlertState::Firing { RED } else { GREEN })),
     };
@@ -58,7 +58,7 @@ fn new_call(new: &NewCall) -> String {
 }
 
 /// Where a service is reached, such as `:5432/tcp` or `/run/postgresql/.s.PGSQL.5432`.
-fn place(port: &Port, transport: &str) -> String {
+pub(crate) fn place(port: &Port, transport: &str) -> String {
     match port {
         Port::Number(number) => format!(":{number}/{transport}"),
         Port::Path(_) => printable(&port.to_string(), 2 * NAME),
@@ -94,12 +94,20 @@ fn told_alert(alert: &Alert) -> String {
             line.push_str(&format!("\n{:22}of {}", "", process(parent)));
         }
     }
+    if let (Some(nearest), AlertState::Firing) = (&evidence.nearest, alert.state) {
+        let (from, to) = (printable(&nearest.from, NAME), printable(&nearest.to, NAME));
+        line.push_str(&format!("\n{:22}nearest expected: {from} → {to} {}", "", alert_place(&nearest.port)));
+    }
     line
 }
 
 fn process(process: &ProcessEvidence) -> String {
     let exe = process.exe.as_deref().unwrap_or("?");
-    let uid = process.uid.map(|uid| format!(" uid {uid}")).unwrap_or_default();
+    let uid = match (&process.user, process.uid) {
+        (Some(user), _) => format!(" user {}", printable(user, NAME)),
+        (None, Some(uid)) => format!(" uid {uid}"),
+        (None, None) => String::new(),
+    };
     format!(
         "pid {}{uid} {}: {}",
         process.pid,
@@ -116,7 +124,7 @@ fn clock(at: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_core::alert::Evidence;
+    use tracer_core::alert::{Evidence, NearestCall};
 
     fn alert(name: &str) -> Output {
         let client = ProcessEvidence {
@@ -124,12 +132,18 @@ mod tests {
             name: name.to_owned(),
             exe: Some("/usr/bin/psql".to_owned()),
             uid: Some(1000),
+            user: None,
             command_line: format!("{name} -c 'select 1'"),
         };
         Output::Alert(Box::new(Alert {
             schema: "tracer.alert/1".to_owned(),
+            id: String::new(),
+            since: String::new(),
+            count: 1,
+            transport: "tcp".to_owned(),
             kind: "unexpected-call".to_owned(),
             state: AlertState::Firing,
+            severity: tracer_core::detect::Severity::Critical,
             at: "2026-01-02T03:04:05.678Z".to_owned(),
             from: "program:psql".to_owned(),
             to: "program:postgres".to_owned(),
@@ -147,6 +161,13 @@ mod tests {
                 client: Some(client.clone()),
                 client_parents: vec![ProcessEvidence { pid: 1, ..client }],
                 server: None,
+                nearest: Some(NearestCall {
+                    from: "program:api".to_owned(),
+                    to: "program:postgres".to_owned(),
+                    port: 5432.into(),
+                    transport: "tcp".to_owned(),
+                }),
+                ..Evidence::default()
             },
         }))
     }
@@ -156,14 +177,15 @@ mod tests {
         let expected = "\
 03:04:05.678 ALERT     unexpected-call: psql → postgres :5432  not in the baseline
                       by pid 4711 uid 1000 /usr/bin/psql: psql -c 'select 1'
-                      of pid 1 uid 1000 /usr/bin/psql: psql -c 'select 1'";
+                      of pid 1 uid 1000 /usr/bin/psql: psql -c 'select 1'
+                      nearest expected: program:api → program:postgres :5432";
         assert_eq!(line(&alert("psql")).unwrap(), expected);
     }
 
     #[test]
     fn a_hostile_name_adds_no_line_and_no_control_character() {
         let told = line(&alert("x\n03:04:05 ALERT\x1b[2J\u{202e}")).unwrap();
-        assert_eq!(told.lines().count(), 3);
+        assert_eq!(told.lines().count(), 4);
         assert!(told.chars().all(|character| character == '\n' || !character.is_control()));
     }
 }

@@ -7,7 +7,7 @@
 use super::{Delivery, Source, Turn};
 use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
 use crate::cost::Meter;
-use crate::facts::{Facts, hosts};
+use crate::facts::{AcceptQueues, Facts, hosts, users};
 use crate::stop::Stop;
 use crate::{clock, console};
 use anyhow::{Context as _, Result};
@@ -18,7 +18,7 @@ use tracer_common::Site;
 use tracer_core::budget::Budget;
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
-use tracer_core::input::{Detail, Input, ProcessFacts, Start};
+use tracer_core::input::{Choice, Detail, Input, ProcessFacts, Start};
 use tracer_core::time::{Moment, Span};
 
 /// Between two drains while there is traffic.
@@ -56,6 +56,9 @@ pub(crate) struct Live {
     budget: Option<Budget>,
     meter: Meter,
     facts: Facts,
+    queues: AcceptQueues,
+    /// Why accept queues are not looked at, if that was not told yet.
+    queues_unseen: Option<Degradation>,
     counters: bool,
     /// Records taken out of the ring.
     received: u64,
@@ -88,6 +91,8 @@ impl Live {
             detail: options.detail,
             budget: options.budget.map(|limit| Budget::new(limit, options.detail)),
             facts: Facts::new(),
+            queues: AcceptQueues::default(),
+            queues_unseen: None,
             counters,
             received: 0,
             host,
@@ -104,6 +109,7 @@ impl Live {
         let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
         each(Delivery::Input(Input::Hosts(hosts::read())));
+        each(Delivery::Input(Input::Users(users::read())));
         each(Delivery::Input(Input::Detail(self.detail)));
         for degradation in std::mem::take(&mut self.capture.degraded) {
             each(Delivery::Input(Input::Degraded(degradation)));
@@ -150,6 +156,10 @@ impl Live {
         let records = self.drain_with(found, each)?;
         // Read after the records: what is lost is never told later than what it is missing from.
         each(Delivery::Input(Input::Loss(self.capture.loss()?)));
+        if let Some(overflows) = self.queues.look() {
+            each(Delivery::Input(Input::Overflows(overflows)));
+        }
+        self.queues_unseen.take().into_iter().for_each(|unseen| each(Delivery::Input(Input::Degraded(unseen))));
         if whole {
             each(Delivery::Input(Input::Looked { began }));
         }
@@ -290,5 +300,16 @@ impl Source for Live {
 
     fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts> {
         self.facts.look_up(process)
+    }
+
+    fn watch_queues(&mut self, netns: u32, by: ProcessKey) {
+        if let Err(error) = self.queues.watch(netns, by.pid) {
+            let name = "full accept queues of a network namespace are not seen".to_owned();
+            self.queues_unseen = Some(Degradation { name, reason: format!("{error:#}") });
+        }
+    }
+
+    fn choose(&mut self, choice: Choice) -> Result<()> {
+        self.capture.choose(choice)
     }
 }

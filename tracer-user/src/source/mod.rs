@@ -8,7 +8,7 @@ pub(crate) mod tape;
 
 use anyhow::Result;
 use tracer_core::identity::ProcessKey;
-use tracer_core::input::{Input, ProcessFacts};
+use tracer_core::input::{Choice, Input, ProcessFacts};
 
 /// Something delivered by a source: a record is lent, so that none is copied on its way to the core.
 #[derive(Debug)]
@@ -39,6 +39,14 @@ pub(crate) trait Source {
 
     /// Looks a process up, where that is possible.
     fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts>;
+
+    /// Changes what is told of the bytes of connections, where that is possible.
+    fn choose(&mut self, _choice: Choice) -> Result<()> {
+        Ok(())
+    }
+
+    /// Looks at the accept queues of a network namespace in which this process is, from now on, where that is possible.
+    fn watch_queues(&mut self, _netns: u32, _by: ProcessKey) {}
 
     /// A warning to tell at the end, if there is one.
     fn warning(&self) -> Option<String> {

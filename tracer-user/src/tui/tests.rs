@@ -41,9 +41,14 @@ fn is_golden(screen: &Screen, name: &str) {
 
 fn alerts() -> Vec<Alert> {
     let alert = |at: &str, state, kind: &str, (from, to, port): (&str, &str, u16), message: &str| Alert {
+        id: String::new(),
+        since: at.to_owned(),
+        count: 1,
+        transport: "tcp".to_owned(),
         schema: SCHEMA.to_owned(),
         kind: kind.to_owned(),
         state,
+        severity: tracer_core::detect::Severity::Critical,
         at: format!("2026-01-01T00:00:{at}Z"),
         from: format!("program:{from}"),
         to: format!("program:{to}"),
@@ -61,6 +66,7 @@ fn alerts() -> Vec<Alert> {
             client: None,
             client_parents: Vec::new(),
             server: None,
+            ..Evidence::default()
         },
     };
     let slow = "p99 480 ms, limit 50 ms (9 of 600 in 10 s took longer)";

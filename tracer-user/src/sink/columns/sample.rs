@@ -61,11 +61,14 @@ pub(crate) fn call(from: &str, to: &str, port: u16) -> Call {
         port: port.into(),
         transport: "tcp".to_owned(),
         protocol: None,
+        inner_protocol: None,
         state: CallState::Expected,
         first_seen: "2026-01-01T00:00:01.000Z".to_owned(),
         connections: 1,
         failed_connections: 0,
         open_connections: 1,
+        most_open_connections: 1,
+        accept_queue_drops: 0,
         requests: 0,
         errors: 0,
         errors_by_kind: ErrorsByKind::default(),
@@ -79,6 +82,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16) -> Call {
         bytes_received: 0,
         in_flight: 0,
         oldest_in_flight_ms: None,
+        operations: Vec::new(),
         anomalies: Vec::new(),
     }
 }
