@@ -51,7 +51,9 @@ fn a_request_that_hangs_is_visible_with_its_age_while_it_hangs_and_raises_an_ale
     let folder = Folder::new("hang");
     let port = port();
     let server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
-    let mut tracer = Tracer::watch(&folder, &["--window", "1s"]);
+    let config = folder.file("tracer.toml");
+    std::fs::write(&config, "[detect]\nstalled_after = '1s'\n").unwrap();
+    let mut tracer = Tracer::watch(&folder, &["--window", "1s", "--config", config.to_str().unwrap()]);
     let mut client = Peer::start("client.py", &["patient", "127.0.0.1", &port.to_string(), "1"]);
     client.go_on();
     server.signal("STOP");

@@ -123,9 +123,11 @@ def steady(place, rate, noted):
 
 
 def receiver(place, kind):
-    """Answers datagrams to whoever sent them; on a Unix socket only takes them."""
+    """Answers datagrams to whoever sent them; on a Unix socket only takes them. Of port 0 it says which one it is."""
     listener = bound(place, kind)
     say("ready")
+    if place.endswith(":0"):
+        say(listener.getsockname()[1])
     while True:
         _, sender = listener.recvfrom(2000)
         if where(place)[0] != socket.AF_UNIX:

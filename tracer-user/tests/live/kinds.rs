@@ -2,6 +2,9 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::coverage;
 use crate::host::{Folder, Peer, Tracer, named_script, port, scale};
 
@@ -115,6 +118,26 @@ fn a_connected_datagram_socket_is_one_call() {
     datagrams(&[("127.0.0.1", "127.0.0.1")], "connected");
     datagrams(&[("::1", "::1")], "connected");
     coverage::passed("socket/udp-connected");
+}
+
+#[test]
+fn who_serves_datagrams_on_a_port_that_the_kernel_chose_is_no_client_of_those_who_ask() {
+    let folder = Folder::new("udp-chosen");
+    let mut server = start("server.py", &["receiver", "127.0.0.1:0", "datagram"]);
+    let port: u16 = server.line().trim().parse().unwrap();
+    let tracer = Tracer::watch(&folder, &[]);
+    // Until then, a first datagram may be an answer.
+    sleep(Duration::from_secs(6));
+    let place = format!("127.0.0.1:{port}");
+    for connects in ["connected", "loose"] {
+        start("client.py", &["sender", &place, "10", connects]).go_on();
+    }
+    let graph = tracer.finish();
+    let call = graph.only_call("client.py", "server.py", port);
+    assert_eq!((&call["requests"], &call["connections"]), (&20.into(), &2.into()), "{call:#}");
+    let calls = graph.0["calls"].as_array().unwrap();
+    let asked: Vec<_> = calls.iter().filter(|call| call["from"] == "program:server.py").collect();
+    assert!(asked.is_empty(), "{asked:#?}");
 }
 
 #[test]

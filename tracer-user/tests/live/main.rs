@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod accounting;
+mod alerts;
 mod before;
 mod counting;
 mod coverage;
@@ -24,5 +25,9 @@ mod owning;
 mod peer_names;
 mod pids;
 mod privileges;
+mod protocols;
 mod recall;
+mod receiver;
+mod reload;
+mod sinks;
 mod ways_of_io;
