@@ -7,7 +7,9 @@ mod bench;
 mod build;
 mod coverage;
 mod demonstrate;
+mod fuzz;
 mod host;
+mod protocols;
 mod sample;
 mod setup;
 mod soak;
@@ -40,6 +42,10 @@ enum Task {
     Test(test::Options),
     /// Write or check docs/coverage.md from what the live tests have shown
     Coverage(coverage::Options),
+    /// Write or check docs/protocols.md from the parsers and their tests
+    Protocols(protocols::Options),
+    /// Look for bytes that do what no bytes may, with libFuzzer
+    Fuzz(fuzz::Options),
     /// Watch a host on which processes and connections come and go, for long: what the tracer takes must not grow
     Soak(soak::Options),
     /// A process of the soak
@@ -62,6 +68,8 @@ fn main() -> ExitCode {
         Task::Demo(options) => demonstrate::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
         Task::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
+        Task::Protocols(options) => protocols::run(&options).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::SoakWork(options) => soak::work::run(&options),
         Task::Vm(options) => vm::run(&options),

@@ -23,6 +23,8 @@ const WINDOW: &str = "2s";
 /// Requests per second over all connections.
 const RATE: f64 = 100.0;
 const CONNECTIONS: u32 = 4;
+/// Faults of some seconds are to be told within them.
+const CONFIG: &str = "[detect]\nstalled_after = \"2s\"\n";
 
 /// What every watch needs.
 #[derive(Debug)]
@@ -88,8 +90,22 @@ impl Observatory {
         written.into_iter().try_for_each(|file| remove(file))?;
         let (time, baseline, tape) = (seconds(span), text(baseline)?, text(&files.tape)?);
         let (dot, mermaid, json) = (text(&files.dot)?, text(&files.mermaid)?, text(&files.json)?);
+        let config = self.out.join("tracer.toml");
+        fs::write(&config, CONFIG).with_context(|| format!("cannot write {}", config.display()))?;
+        let config = text(&config)?;
         let mut words = vec!["watch", "--baseline", &baseline, "--window", WINDOW, "--for", &time, "--output", "text"];
-        words.extend(["--export", &dot, "--export", &mermaid, "--export", &json, "--record", &tape]);
+        words.extend(["--config", &config]);
+        words.extend([
+            "--export",
+            &dot,
+            "--export",
+            &mermaid,
+            "--export",
+            &json,
+            "--record-payload",
+            "--record",
+            &tape,
+        ]);
         Ok((self.tracer.start(&words, &self.interrupt)?, files))
     }
 

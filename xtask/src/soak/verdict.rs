@@ -26,9 +26,9 @@ impl fmt::Display for Check {
 /// What the resident memory may grow by over the last two thirds, bytes: the allocator's own.
 const GROWTH: f64 = 2.0 * 1_048_576.0;
 /// What the tracer remembers of a process that has ended, bytes …
-const PROCESS: f64 = 1_536.0;
+const PROCESS: f64 = 512.0;
 /// … and of how many at most (`limits::PROCESSES` in tracer-core).
-const PROCESSES: u64 = 28_672;
+const PROCESSES: u64 = 14_336;
 /// Descriptors that may come and go.
 const DESCRIPTORS: usize = 8;
 
@@ -181,9 +181,9 @@ mod tests {
     fn memory_that_grows_to_a_height_and_stays_is_flat_and_memory_that_leaks_is_not() {
         let mebibyte = 1 << 20;
         assert!(memory(&run(|turn| (turn.min(30) + turn % 3) * mebibyte, 0)).holds);
-        assert!(!memory(&run(|turn| turn * mebibyte / 10, 0)).holds);
-        assert!(memory(&run(|turn| turn * mebibyte / 10, 100)).holds, "for 6,000 more processes");
-        assert!(!memory(&run(|turn| turn * mebibyte / 10, 2_000)).holds, "all are remembered before");
+        assert!(!memory(&run(|turn| turn * mebibyte / 15, 0)).holds);
+        assert!(memory(&run(|turn| turn * mebibyte / 15, 100)).holds, "for 5,900 more processes");
+        assert!(!memory(&run(|turn| turn * mebibyte / 15, 2_000)).holds, "all are remembered before");
     }
 
     fn seen(requests: u64, samples: u64, records_lost: u64) -> Seen {

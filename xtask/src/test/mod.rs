@@ -3,6 +3,7 @@
 //! Invariant: what did not run is counted and named, and under CI it is a failure; a step never hides another's
 //! outcome. Memory: one row per step.
 
+mod fuzz;
 mod kernels;
 mod live;
 mod outcome;
@@ -52,6 +53,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     step("unit and integration tests", &mut || steps::libraries(filter));
     step("tests of the binary", &mut || steps::binary(filter));
+    step("kept inputs", &mut || fuzz::corpora(filter));
+    if filter.is_none() {
+        step("fuzzing", &mut fuzz::run);
+    }
     if filter.is_none() {
         coverage::clear()?;
     }

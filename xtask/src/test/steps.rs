@@ -20,11 +20,16 @@ pub(super) fn format() -> Result<Counts> {
     let workspace = check(host::cargo().args(["fmt", "--all", "--check"]))?;
     let kernel = host::workspace().join("tracer-ebpf");
     let kernel = check(host::cargo().args(["fmt", "--check"]).current_dir(kernel))?;
-    Ok(workspace + kernel)
+    let fuzz = check(host::cargo().args(["fmt", "--check"]).current_dir(host::workspace().join("fuzz")))?;
+    Ok(workspace + kernel + fuzz)
 }
 
 pub(super) fn clippy() -> Result<Counts> {
-    check(host::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    let arguments = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    let workspace = check(host::cargo().args(arguments))?;
+    let mut fuzz = host::cargo();
+    fuzz.args(arguments).current_dir(host::workspace().join("fuzz"));
+    Ok(workspace + check(fuzz.env("CARGO_TARGET_DIR", host::target_directory()))?)
 }
 
 pub(super) fn documentation() -> Result<Counts> {
@@ -81,8 +86,13 @@ pub(super) fn tests_with(
     let mut cargo = host::cargo();
     cargo.envs(variables.iter().copied());
     cargo.args(["test", "--no-fail-fast"]).args(selection).arg("--").args(harness).args(filter);
+    counted(&mut cargo)
+}
+
+/// Runs a command that is `cargo test`, and counts what its tests say.
+pub(super) fn counted(cargo: &mut Command) -> Result<Counts> {
     let mut counts = Counts::default();
-    let success = shown_and_read(&mut cargo, |line| counts = counts + test_result(line).unwrap_or_default())?;
+    let success = shown_and_read(cargo, |line| counts = counts + test_result(line).unwrap_or_default())?;
     Ok(counts.with_success(success))
 }
 

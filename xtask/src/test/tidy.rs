@@ -12,12 +12,13 @@ use super::outcome::Counts;
 const LONGEST_FILE: usize = 450;
 
 /// For each package, the packages of this workspace it may depend on.
-const DIRECTION: [(&str, &[&str]); 5] = [
+const DIRECTION: [(&str, &[&str]); 6] = [
     ("tracer-common", &[]),
     ("tracer-ebpf", &["tracer-common"]),
     ("tracer-core", &["tracer-common"]),
     ("tracer-user", &["tracer-common", "tracer-core", "xtask"]),
     ("xtask", &["tracer-common", "tracer-core"]),
+    ("fuzz", &["tracer-common", "tracer-core"]),
 ];
 
 pub(super) fn run(workspace: &Path) -> Result<Counts> {
