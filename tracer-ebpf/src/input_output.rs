@@ -45,25 +45,24 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     if !socket::census_begun() {
         return tally.filtered();
     }
-    match socket::transport(socket) {
+    let (state, at) = match socket::transport(socket) {
         Some(TransportKind::TCP) if length > 0 => {
             let now = sequences(socket);
             let at = when_sent(socket, now);
-            if let Some(state) = enter(socket, at, tally) {
-                exchange::sent(state, socket, length as u32, now, at, tally);
-                payload::sent(state, length as u32, at, tally);
-            }
+            let Some(state) = enter(socket, at, tally) else { return };
+            exchange::sent(state, socket, length as u32, now, at, tally);
+            (state, at)
         }
-        Some(TransportKind::UDP) => datagram::sent(socket, length, tally),
-        Some(TransportKind::TCP) | None => tally.filtered(),
+        Some(TransportKind::UDP) => return datagram::sent(socket, length, tally),
+        Some(TransportKind::TCP) | None => return tally.filtered(),
         Some(transport) => {
             // Told from here, not from there: together, the frames would not fit on the stack of older kernels.
-            if let Some(state) = local::sent(socket, transport, length, tally) {
-                let at = state.active_at;
-                payload::sent(state, length as u32, at, tally);
-            }
+            let Some(state) = local::sent(socket, transport, length, tally) else { return };
+            let at = state.active_at;
+            (state, at)
         }
-    }
+    };
+    payload::sent(state, length as u32, at, tally);
 }
 
 /// The running thread has received `length` bytes on `socket`, or failed to.
