@@ -5,6 +5,7 @@
 
 use super::addresses;
 use super::choices::Choices;
+use super::flows::Flows;
 use super::hooks::{HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::load::{self, Loaded};
@@ -15,13 +16,13 @@ use super::slots::Slots;
 use super::spill::Spill;
 use anyhow::{Context as _, Result, anyhow};
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
-use tracer_common::{Census, Counters, FlowKey, FlowRecord, Header, Reader, RecordKind, Site, SocketCause};
+use tracer_common::{Census, Counters, Header, Reader, Site};
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::input::{Choice, Detail, Loss};
 use zerocopy::FromBytes as _;
@@ -43,16 +44,10 @@ pub(crate) struct Capture {
     ready: OwnedFd,
     records: RingBuf<MapData>,
     control: Array<MapData, [u32; 6]>,
-    look: u32,
-    looks_until_living: u32,
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
     snapshot: Iterator,
     census: Iterator,
-    living: Iterator,
-    flows: Iterator,
-    stale: Iterator,
-    flow_states: HashMap<MapData, FlowKeyBytes, FlowStateBytes>,
-    living_sockets: HashMap<MapData, u64, u32>,
+    flows: Flows,
     spill: Spill,
     choices: Choices,
     /// How the reader waits.
@@ -63,9 +58,6 @@ pub(crate) struct Capture {
     pub(crate) degraded: Vec<Degradation>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
-
-type FlowKeyBytes = [u8; size_of::<FlowKey>()];
-type FlowStateBytes = [u8; size_of::<tracer_common::FlowState>()];
 
 /// Where the programs must not read the memory of processes (`lockdown=confidentiality`).
 const NO_MEMORY: &str =
@@ -167,11 +159,8 @@ impl Capture {
         let mut capture = Self {
             records: RingBuf::try_from(take(&mut programs, "RECORDS")?)?,
             control: Array::try_from(take(&mut programs, "CONTROL")?)?,
-            look: 1,
-            looks_until_living: 1,
             counters: PerCpuArray::try_from(take(&mut programs, "COUNTERS")?)?,
-            flow_states: HashMap::try_from(take(&mut programs, "FLOWS")?)?,
-            living_sockets: HashMap::try_from(take(&mut programs, "LIVING")?)?,
+            flows: Flows::new([living?, flows?, stale?], &mut programs, plane.looks_between_living())?,
             spill: Spill::new(take(&mut programs, "SPILLED")?, take(&mut programs, "SPILLED_EXECS")?)?,
             choices: Choices::new(take(&mut programs, "CAPTURES_OF_PORTS")?, take(&mut programs, "CAPTURES")?)?,
             reader: Reader::ON_TIMER,
@@ -182,9 +171,6 @@ impl Capture {
             plane,
             snapshot: snapshot?,
             census: census?,
-            living: living?,
-            flows: flows?,
-            stale: stale?,
             degraded: Vec::new(),
             logger,
         };
@@ -220,7 +206,11 @@ impl Capture {
     /// Tells the programs how the reader waits and what the next iterators should do.
     fn control(&mut self, reader: u32, census: u32) -> Result<()> {
         self.reader = reader;
-        Ok(self.control.set(0, [reader, census, self.look, level(self.detail), self.choices.version(), 0], 0)?)
+        Ok(self.control.set(
+            0,
+            [reader, census, self.flows.look(), level(self.detail), self.choices.version(), 0],
+            0,
+        )?)
     }
 
     /// Changes what the programs tell of each exchange, from the next drain on.
@@ -270,12 +260,7 @@ impl Capture {
 
     /// Reports sockets; see [`Look`].
     pub(crate) fn snapshot(&mut self, look: Look, mut each: impl FnMut(&[u8])) -> Result<()> {
-        self.looks_until_living -= 1;
-        let census_of_living = self.looks_until_living == 0;
-        if census_of_living {
-            self.looks_until_living = self.plane.looks_between_living();
-            self.look = self.look.wrapping_add(1);
-        }
+        let walk = self.flows.begin(look, self.followed()?);
         self.control(
             Reader::ON_TIMER,
             match look {
@@ -285,29 +270,14 @@ impl Capture {
             },
         )?;
         self.snapshot.run(record_length, &mut each)?;
-        if census_of_living {
-            self.living.run(|_| size_of::<u64>(), |_| {})?;
-        }
-        let mut over = Vec::new();
-        self.flows.run(record_length, |bytes| {
-            if let Ok((record, _)) = FlowRecord::read_from_prefix(bytes)
-                && record.socket.header.kind == RecordKind::FLOW
-                && record.socket.cause == SocketCause::CLOSED
-            {
-                over.push(record.key);
-            }
-            each(bytes);
-        })?;
-        for key in over {
-            // Whether it is still there is no matter: it is to go.
-            let _ = self.flow_states.remove(&zerocopy::transmute!(key));
-        }
-        let mut gone = Vec::new();
-        self.stale.run(|_| size_of::<u64>(), |bytes| gone.extend(u64::read_from_bytes(bytes)))?;
-        for cookie in gone {
-            let _ = self.living_sockets.remove(&cookie);
-        }
-        Ok(())
+        self.flows.walk(walk, each)
+    }
+
+    /// How often the hooks on input and output met something that is followed.
+    fn followed(&self) -> Result<u64> {
+        let counters = self.counters()?;
+        let of = |site: usize| counters.get(site).map_or(0, |[_, _, tracked, ..]| *tracked);
+        Ok(of(Site::SEND).saturating_add(of(Site::RECEIVE)))
     }
 
     /// Takes the records that found the ring full and were kept aside, if there are new ones.
@@ -417,7 +387,7 @@ fn wake_up() -> epoll::EventFlags {
     epoll::EventFlags::IN | epoll::EventFlags::ET
 }
 
-fn take(programs: &mut Ebpf, name: &str) -> Result<aya::maps::Map> {
+pub(super) fn take(programs: &mut Ebpf, name: &str) -> Result<aya::maps::Map> {
     programs.take_map(name).with_context(|| format!("the object has no map {name}"))
 }
 

@@ -8,6 +8,7 @@ mod addresses;
 mod capture;
 mod choices;
 pub(crate) mod features;
+mod flows;
 mod hooks;
 mod iterate;
 mod load;
