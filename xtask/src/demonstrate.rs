@@ -19,7 +19,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut words = options.options.clone();
     let help = words.iter().any(|word| word == "--help" || word == "-h");
     if !help && !words.iter().any(|word| word == "--tracer") {
-        setup::run(&setup::Options { yes: options.yes, tests: true, guests: false, benches: false })?;
+        setup::run(&setup::Options { yes: options.yes, tests: true, benches: false })?;
         let binary = build::run(&build::Options { release: true })?;
         let binary = binary.to_str().context("the path of the target directory is not UTF-8")?;
         words.extend(["--tracer".to_owned(), binary.to_owned()]);

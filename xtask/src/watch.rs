@@ -21,7 +21,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    setup::run(&setup::Options { yes: options.yes, tests: false, guests: false, benches: false })?;
+    setup::run(&setup::Options { yes: options.yes, tests: false, benches: false })?;
     let binary = build::run(&build::Options { release: true })?;
     let binary = binary.to_str().context("the path of the target directory is not UTF-8")?;
     let mut command = host::as_root(&[binary, "watch"])?;

@@ -126,7 +126,7 @@ fn overhead(options: &Overhead) -> Result<ExitCode> {
     if !host::is_root() {
         bail!("this loads kernel programs and changes kernel.bpf_stats_enabled: run it as root");
     }
-    setup::run(&setup::Options { yes: options.yes, tests: false, guests: false, benches: true })?;
+    setup::run(&setup::Options { yes: options.yes, tests: false, benches: true })?;
     let tracer = match &options.tracer {
         Some(tracer) => tracer.clone(),
         None => build::run(&build::Options { release: true })?,

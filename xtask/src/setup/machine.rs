@@ -14,16 +14,16 @@ use xtask::toolchain::{DEBIAN_RUSTC, Family, Found, TARGET, output_of, program};
 
 use super::Options;
 use super::install::{npm_directory, npm_source};
-use super::packages::{BENCHES, GUESTS, NEEDS, Need, Row};
+use super::packages::{BENCHES, NEEDS, Need, Row};
 use super::plan::{Apt, COMPILERS, Facts, Package};
 
 /// Package lists older than this are refreshed first: a mirror drops superseded versions.
 const LISTS_ARE_RECENT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Looks for what the options ask for; `updated` says that the package lists were just refreshed.
-pub(super) fn look(&Options { tests, guests, benches, .. }: &Options, updated: bool) -> Facts {
+pub(super) fn look(&Options { tests, benches, .. }: &Options, updated: bool) -> Facts {
     let found = Found::look();
-    let needs = [(tests, NEEDS), (guests, GUESTS), (benches, BENCHES)].into_iter().filter(|(asked, _)| *asked);
+    let needs = [(tests, NEEDS), (benches, BENCHES)].into_iter().filter(|(asked, _)| *asked);
     let missing: Vec<Row> = needs.flat_map(|(_, needs)| needs).copied().filter(|(need, _)| !is_met(*need)).collect();
     let components = if tests {
         [("cargo-fmt", "rustfmt"), ("cargo-clippy", "clippy")]

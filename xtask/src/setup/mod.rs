@@ -25,9 +25,6 @@ pub(crate) struct Options {
     /// Also install what the tests and the demo run
     #[arg(long)]
     pub(crate) tests: bool,
-    /// Also install what emulates machines for other kernels (cargo xtask vm)
-    #[arg(long)]
-    pub(crate) guests: bool,
     /// Also install the servers, clients and tools that the tracer is measured with (cargo xtask bench)
     #[arg(long)]
     pub(crate) benches: bool,
@@ -88,9 +85,8 @@ fn consent(options: &Options) -> Result<()> {
     }
     if !host::is_interactive() {
         let tests = if options.tests { " --tests" } else { "" };
-        let guests = if options.guests { " --guests" } else { "" };
         let benches = if options.benches { " --benches" } else { "" };
-        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}{guests}{benches}");
+        bail!("there is no terminal to ask on; to agree, run: cargo xtask setup --yes{tests}{benches}");
     }
     eprint!("go on? [y/N] ");
     io::stderr().flush().context("writing to the terminal")?;

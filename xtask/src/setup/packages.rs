@@ -42,6 +42,8 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("h2load"), &["nghttp2-client"]),
     (Need::PythonModule("grpc"), &["python3-grpcio"]),
     (Need::Program("prometheus-alertmanager"), &["prometheus-alertmanager"]),
+    (Need::Program("prometheus"), &["prometheus"]),
+    (Need::Program("promtool"), &["prometheus"]),
     (Need::Program("openssl"), &["openssl"]),
     (Need::Program("dot"), &["graphviz"]),
     (Need::Working("/usr/bin/python3"), &["python3"]),
@@ -61,12 +63,6 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("capsh"), &["libcap2-bin"]),
     (Need::Working("node"), &["nodejs"]),
     (Need::Working("npm"), &["npm"]),
-];
-
-/// Everything `--guests` looks for.
-pub(crate) const GUESTS: &[Row] = &[
-    (Need::Program("qemu-system-x86_64"), &["qemu-system-x86"]),
-    (Need::Program("qemu-system-aarch64"), &["qemu-system-arm"]),
 ];
 
 /// Everything `--benches` looks for.
@@ -91,6 +87,7 @@ pub(crate) fn services(packages: &[String]) -> Vec<&'static str> {
         ("postgresql", "postgresql.service"),
         ("mariadb-server", "mariadb.service"),
         ("memcached", "memcached.service"),
+        ("prometheus", "prometheus.service"),
         ("nats-server", "nats-server.service"),
         ("mosquitto", "mosquitto.service"),
         ("rabbitmq-server", "rabbitmq-server.service"),

@@ -33,7 +33,7 @@ fn covered() -> Result<Counts> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true, benches: false })?;
+    setup::run(&setup::Options { yes: options.yes, tests: true, benches: false })?;
     let filter = options.filter.as_deref();
     let mut rows = Vec::new();
     let mut step = |name: &'static str, run: &mut dyn FnMut() -> Result<Counts>| {

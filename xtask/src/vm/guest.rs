@@ -5,12 +5,12 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use xtask::toolchain::program;
 
+use super::emulator::Emulator;
 use super::image::Image;
 use super::kernels::Machine;
 
@@ -30,6 +30,7 @@ pub(super) struct Root {
 
 /// One boot.
 pub(super) struct Boot<'a> {
+    pub(super) emulator: &'a Emulator,
     pub(super) image: &'a Image,
     pub(super) root: &'a Root,
     /// The directory that the guest writes to, and that says what it runs (`run.sh`).
@@ -50,18 +51,18 @@ pub(super) enum Ended {
 
 /// Boots, and waits for the end.
 pub(super) fn run(boot: &Boot<'_>) -> Result<Ended> {
-    let (name, package) = boot.image.kernel.machine.emulator();
-    let emulator = program(name).with_context(|| format!("there is no {name}; install the package {package}"))?;
     let serial = boot.out.with_extension("serial");
     let output = File::create(&serial).with_context(|| format!("creating {}", serial.display()))?;
     let errors = output.try_clone().context("the serial line's file")?;
-    let mut guest = Command::new(emulator)
+    let mut guest = boot
+        .emulator
+        .command()
         .args(arguments(boot))
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)
         .spawn()
-        .with_context(|| format!("starting {name}"))?;
+        .context("starting the emulator")?;
     let end = Instant::now() + boot.limit;
     let in_time = loop {
         if guest.try_wait().context("waiting for a guest")?.is_some() {
@@ -168,7 +169,9 @@ mod tests {
             first_root: PathBuf::from("/k/first-root.cpio"),
         };
         let root = Root { directory: PathBuf::from("/r"), bound: vec![PathBuf::from("/a"), PathBuf::from("/b")] };
+        let emulator = Emulator::unpacked(Path::new("/e"), "qemu-system-x86_64", Machine::X86);
         let boot = Boot {
+            emulator: &emulator,
             image: &image,
             root: &root,
             out: Path::new("/o"),

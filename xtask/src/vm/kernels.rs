@@ -33,6 +33,19 @@ impl Machine {
         }
     }
 
+    /// The machine that this program runs on, where it is one of these.
+    pub(super) fn here() -> Option<Self> {
+        [Self::X86, Self::Arm].into_iter().find(|machine| machine.rust() == std::env::consts::ARCH)
+    }
+
+    /// The program that starts others by hand, in the library directory of its architecture.
+    pub(super) fn loader(self) -> &'static str {
+        match self {
+            Self::X86 => "ld-linux-x86-64.so.2",
+            Self::Arm => "ld-linux-aarch64.so.1",
+        }
+    }
+
     /// The emulator and the Debian package that brings it.
     pub(super) fn emulator(self) -> (&'static str, &'static str) {
         match self {

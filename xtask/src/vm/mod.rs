@@ -1,12 +1,13 @@
 //! `cargo xtask vm`: the tracer and its live tests on other kernels, in guests.
 //!
-//! Invariant: nothing is installed on this machine but the emulator (announced, by set-up) and nothing of it is
-//! changed but the target directory. Memory: as in `work`.
+//! Invariant: nothing is installed on this machine, and nothing of it is changed but the target directory: kernels and
+//! emulators are unpacked there. Memory: as in `work`.
 
 mod apt;
 mod archive;
 mod binaries;
 mod conditions;
+mod emulator;
 mod findings;
 mod guest;
 mod image;
@@ -54,7 +55,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 const LIMIT_OF_ALL: Duration = Duration::from_secs(45 * 60);
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    setup::run(&setup::Options { yes: options.yes, tests: true, guests: true, benches: false })?;
+    setup::run(&setup::Options { yes: options.yes, tests: true, benches: false })?;
     let kernels = match (options.kernel.as_slice(), options.all) {
         ([], true) => KERNELS.to_vec(),
         ([], false) => always(),

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::Apt;
 use super::conditions::PLAIN;
+use super::emulator::Emulator;
 use super::guest::{self, Boot, Ended, Root};
 use super::image::{self, Busybox, Image};
 use super::kernels::{Kernel, Machine};
@@ -101,6 +102,7 @@ fn at_once<T: Send>(images: &[Image], job: impl Fn(&Image) -> Result<T> + Sync) 
 /// What guests of one machine share.
 struct Station {
     apt: Apt,
+    emulator: Emulator,
     busybox: Busybox,
     built: binaries::Built,
     root: Root,
@@ -110,13 +112,14 @@ impl Station {
     fn new(directory: &Path, machine: Machine) -> Result<Self> {
         let built = binaries::build(machine)?;
         let apt = Apt::new(directory, machine)?;
+        let emulator = Emulator::find(directory, machine)?;
         let guest = image::busybox(directory, &apt, machine)?;
         let here = match machine {
             Machine::X86 => guest.clone(),
             Machine::Arm => image::busybox(directory, &Apt::new(directory, Machine::X86)?, Machine::X86)?,
         };
         let root = binaries::root(directory, &apt, machine)?;
-        Ok(Self { apt, busybox: Busybox { guest, here }, built, root })
+        Ok(Self { apt, emulator, busybox: Busybox { guest, here }, built, root })
     }
 
     /// Boots a kernel as often as its conditions need.
@@ -142,8 +145,14 @@ impl Station {
             fs::write(&script, session.script(&binaries, filters))
                 .with_context(|| format!("writing {}", script.display()))?;
             eprintln!("{}: booting {} {}", kernel.name, image.release, session.command_line);
-            let boot =
-                Boot { image, root: &self.root, out: &out, command_line: session.command_line, limit: work.limit };
+            let boot = Boot {
+                emulator: &self.emulator,
+                image,
+                root: &self.root,
+                out: &out,
+                command_line: session.command_line,
+                limit: work.limit,
+            };
             if let Ended::Early(reason) = guest::run(&boot)? {
                 outcome.broken.push(reason);
             }
