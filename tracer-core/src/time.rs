@@ -45,6 +45,11 @@ impl Span {
     }
 
     #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros.saturating_mul(1_000))
+    }
+
+    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e9

@@ -4,6 +4,7 @@
 
 use super::Engine;
 use crate::exchange::Connection;
+use crate::export::metrics::Exposition;
 use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
 use crate::graph::{CallId, Open};
 use crate::input::{Detail, NewCall, Output};
@@ -14,6 +15,14 @@ impl Engine {
     #[must_use]
     pub fn snapshot(&self) -> GraphSnapshot {
         self.graph.snapshot(&self.moments, &self.processes, &self.open(), (self.completeness(), self.cost))
+    }
+
+    /// The graph with what monitoring systems want to know besides.
+    #[must_use]
+    pub fn exposition(&self) -> Exposition {
+        let graph = self.snapshot();
+        let distributions = self.graph.distributions(&graph);
+        Exposition { graph, distributions, firing: self.firing() }
     }
 
     /// Alerts that fire now.

@@ -8,6 +8,7 @@ mod dot;
 mod escape;
 mod json;
 mod mermaid;
+pub mod metrics;
 mod picture;
 
 use std::ffi::OsStr;

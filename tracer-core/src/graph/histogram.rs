@@ -192,6 +192,21 @@ impl LatencyHistogram {
         above.fold(0, |all, (_, count)| all.saturating_add(count))
     }
 
+    /// How many recorded values are at most each of `bounds`, which ascend; values that share the bucket of a bound (within
+    /// 1/128) count as at most it.
+    #[must_use]
+    pub fn counts_up_to<const BOUNDS: usize>(&self, bounds: &[Span; BOUNDS]) -> [u64; BOUNDS] {
+        let mut counts = [0_u64; BOUNDS];
+        let bounds = bounds.map(|bound| Bucket::of(bound.0).index());
+        for (bucket, count) in self.sorted().counts() {
+            let first = bounds.partition_point(|bound| *bound < bucket.index());
+            for held in counts.iter_mut().skip(first) {
+                *held = held.saturating_add(count);
+            }
+        }
+        counts
+    }
+
     /// The figures for people, in milliseconds; `None` without values. `estimated` is passed through.
     #[must_use]
     pub fn summary(&self, estimated: bool) -> Option<Latency> {

@@ -4,6 +4,7 @@
 //! `limits::CALLS` edges; beyond a cap everything goes to the node `other`, and is counted.
 
 pub mod call;
+pub mod distribution;
 pub mod histogram;
 pub mod metrics;
 pub mod operations;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
 
-use super::metrics;
+use super::distribution::{Distribution, Distributions};
+use super::metrics::{self, Latencies};
 use super::operations::Figures;
 use super::snapshot::{Call, Completeness, Cost, GraphSnapshot, Instance, Latency, Operation, SCHEMA, Service};
 use super::{CallGraph, CallId, CallNode, ServiceNode};
@@ -107,6 +108,26 @@ impl CallGraph {
             services: used.into_values().map(|node| service_view(node, moments, processes)).collect(),
             calls,
         }
+    }
+
+    /// The latencies of each call of a snapshot of this graph, in its order.
+    #[must_use]
+    pub fn distributions(&self, snapshot: &GraphSnapshot) -> Vec<Distributions> {
+        let mut all = vec![Distributions::default(); snapshot.calls.len()];
+        for id in self.graph.edge_indices() {
+            let (Some((from, to)), Some(call)) = (self.ends(id), self.get(id)) else { continue };
+            let (from, to, transport) = (from.name.id(), to.name.id(), call.transport.name());
+            let key = (from.as_str(), to.as_str(), &call.port, transport);
+            let of =
+                |call: &Call| (call.from.as_str(), call.to.as_str(), &call.port, call.transport.as_str()).cmp(&key);
+            let place = snapshot.calls.binary_search_by(of).ok().and_then(|place| all.get_mut(place));
+            if let Some(place) = place {
+                let Latencies { client, server, wait, .. } = &call.latencies;
+                let [client, server, wait] = [client, server, wait].map(Distribution::of);
+                *place = Distributions { client, server, wait };
+            }
+        }
+        all
     }
 
     /// One call of the graph, as the snapshot shows it.
