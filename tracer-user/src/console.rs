@@ -39,7 +39,7 @@ pub(crate) fn is_terminal() -> bool {
 
 /// The live table.
 pub(crate) fn live_table() -> Result<Box<dyn Console>> {
-    Ok(Box::new(Table { tui: Some(Tui::start()?), alerts: VecDeque::new(), drawn: None, quit: false }))
+    Ok(Box::new(Table { tui: Some(Tui::start()?), alerts: VecDeque::new(), notice: None, drawn: None, quit: false }))
 }
 
 /// A line for every new call and alert, and a table at the end.
@@ -117,11 +117,15 @@ fn width() -> usize {
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 /// Alerts kept for the panel.
 const ALERTS: usize = 100;
+/// For how long a notice is shown.
+const NOTICE_FOR: Duration = Duration::from_secs(60);
 
 /// The live table.
 struct Table {
     tui: Option<Tui>,
     alerts: VecDeque<Alert>,
+    /// The last notice, and when it came.
+    notice: Option<(String, Instant)>,
     drawn: Option<Instant>,
     quit: bool,
 }
@@ -137,11 +141,15 @@ impl Console for Table {
         }
     }
 
-    /// A line would tear the table up; what must be known is in `completeness`, which it shows.
-    fn notice(&mut self, _line: &str) {}
+    /// A line would tear the table up, so it is shown in a place of its own.
+    fn notice(&mut self, line: &str) {
+        self.notice = Some((line.to_owned(), Instant::now()));
+        self.drawn = None;
+    }
 
     fn show(&mut self, engine: &Engine) {
         let Some(tui) = &mut self.tui else { return };
+        self.notice.take_if(|(_, came)| came.elapsed() >= NOTICE_FOR);
         let action = tui.keys();
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW_EVERY);
         let result = match action {
@@ -153,7 +161,8 @@ impl Console for Table {
             Ok(_) => {
                 self.drawn = Some(Instant::now());
                 let alerts = self.alerts.make_contiguous();
-                tui.draw(&View { graph: &engine.snapshot(), alerts, firing: engine.firing() })
+                let notice = self.notice.as_ref().map(|(line, _)| line.as_str());
+                tui.draw(&View { graph: &engine.snapshot(), alerts, firing: engine.firing(), notice })
             }
             Err(error) => Err(error),
         };

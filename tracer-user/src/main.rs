@@ -12,6 +12,7 @@ mod console;
 mod cost;
 mod facts;
 mod files;
+mod listen;
 mod recording;
 mod run;
 mod sink;

@@ -5,6 +5,7 @@
 
 use crate::config::reload::{Reload, Reloaded};
 use crate::console::Console;
+use crate::listen::Listener;
 use crate::recording::Recording;
 use crate::sink::alerts::Alerts;
 use crate::source::{Delivery, Source, Turn};
@@ -24,6 +25,8 @@ pub(crate) struct Observation<'a> {
     pub(crate) console: Box<dyn Console>,
     /// `None`: nobody but the console is told.
     pub(crate) alerts: Option<Alerts>,
+    /// Answers over HTTP.
+    pub(crate) listener: Option<Listener>,
     /// Reads the configuration again when that is asked for.
     pub(crate) reload: Option<Reload>,
     pub(crate) stop: &'a Stop,
@@ -124,6 +127,10 @@ impl Observation<'_> {
             }
             Turn::Over => true,
         };
+        if let Some(listener) = &self.listener {
+            listener.note(outputs);
+            listener.offer(&self.engine);
+        }
         self.tell(outputs);
         self.console.show(&self.engine);
         Ok(over)

@@ -103,8 +103,17 @@ impl Learn {
         let engine =
             Engine::new(Config { window: configuration.window()?, rules, policy, learn: true, ..Config::default() });
         let console = console::quiet();
-        let observation =
-            Observation { source, engine, recording: None, console, alerts: None, reload: None, stop: &stop, length };
+        let observation = Observation {
+            source,
+            engine,
+            recording: None,
+            console,
+            alerts: None,
+            listener: None,
+            reload: None,
+            stop: &stop,
+            length,
+        };
         let learned = observation.learn()?;
         if learned.calls().is_empty() {
             bail!("no call was seen, so nothing was learned and {} is unchanged", self.file.display());

@@ -44,6 +44,7 @@ impl Replay {
             recording: self.options.recording(&header)?,
             console: checked.console(false)?,
             alerts: None,
+            listener: None,
             reload: None,
             stop: &stop,
             length: None,

@@ -8,12 +8,15 @@ use crate::clock;
 use crate::config::reload::Reload;
 use crate::config::values::{self, DetailChoice};
 use crate::config::{self, Configuration, Given, Places};
+use crate::console::say;
+use crate::listen::{Listener, address};
 use crate::run::Observation;
 use crate::sink::alerts::Alerts;
 use crate::source::live::{self, Live};
 use crate::stop::Stop;
 use anyhow::Result;
 use clap::Args;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracer_core::Engine;
@@ -34,6 +37,11 @@ pub(super) struct Watch {
     /// End after this time [default: when asked to]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     length: Option<Duration>,
+
+    /// Answer over HTTP at this port of loopback, or ADDRESS:PORT: /health, /metrics for Prometheus, /graph.json, /graph.dot,
+    /// /graph.mmd, /alerts. Whoever can connect can read: there is no authentication
+    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
+    listen: Option<String>,
 
     #[command(flatten)]
     capture: Capture,
@@ -92,6 +100,18 @@ fn percent(text: &str) -> Result<String, String> {
     values::percent(text).map(|_| text.to_owned())
 }
 
+fn listen(text: &str) -> Result<String, String> {
+    address::parse(text).map(|_| text.to_owned())
+}
+
+/// Says where it listens, and what that means where others can reach it.
+fn tell_address(address: SocketAddr) {
+    say(&format!("listening on http://{address}"));
+    if !address.ip().is_loopback() {
+        say("warning: whoever can connect to it can read calls, names and command lines: there is no authentication");
+    }
+}
+
 fn ring_kib(text: &str) -> Result<String, String> {
     values::ring_kib(text).map(|_| text.to_owned())
 }
@@ -101,6 +121,7 @@ impl Watch {
     pub(super) fn places(&self) -> Places {
         let mut given = self.options.given();
         given.extend(self.capture.given());
+        given.extend(self.listen.clone().map(|address| ("watch.listen", address)));
         Places::live(self.options.config.clone(), given)
     }
 
@@ -111,14 +132,27 @@ impl Watch {
         let stop = Stop::on_signals()?;
         // Before what takes time: the signal would end the process otherwise.
         let reload = Some(Reload::on_signal(places, configuration.clone())?);
+        let listener = configuration.listen()?.map(Listener::start).transpose()?;
+        if let Some(listener) = &listener {
+            tell_address(listener.address);
+        }
         let alerts = Some(Alerts::start(&configuration)?);
         let source = Box::new(self.capture.start(&configuration, &stop, true)?);
         let recording = self.options.recording(&header(&checked.config))?;
         let console = checked.console(true)?;
         let engine = Engine::new(checked.config.clone());
-        let graph =
-            Observation { source, engine, recording, console, alerts, reload, stop: &stop, length: self.length }
-                .run()?;
+        let graph = Observation {
+            source,
+            engine,
+            recording,
+            console,
+            alerts,
+            listener,
+            reload,
+            stop: &stop,
+            length: self.length,
+        }
+        .run()?;
         checked.write_exports(&graph)?;
         Ok(ExitCode::SUCCESS)
     }

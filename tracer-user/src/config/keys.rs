@@ -79,7 +79,7 @@ fn limit(knob: &'static Knob) -> Key {
     }
 }
 
-fn watch() -> [Key; 7] {
+fn watch() -> [Key; 8] {
     let key = |name, about, expected: &str, default: Option<&str>, option, check| Key {
         section: "watch",
         name,
@@ -139,6 +139,14 @@ fn watch() -> [Key; 7] {
             Some("4096"),
             "--ring-kib",
             |text| values::ring_kib(text).map(drop),
+        ),
+        key(
+            "listen",
+            "Where to answer over HTTP: health, metrics, the graph, alerts. Without authentication.",
+            "a port of loopback, or an address and a port, such as \"127.0.0.1:9464\"",
+            None,
+            "--listen",
+            |text| crate::listen::address::parse(text).map(drop),
         ),
     ]
 }

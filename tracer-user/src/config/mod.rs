@@ -39,12 +39,13 @@ pub(crate) use origin::Origin;
 use crate::bpf::PlaneChoice;
 use crate::files;
 use crate::sink::alerts::settings::SinkSettings;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
 use document::Document;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tracer_core::detect::{Limits, Policy};
+use tracer_core::escape::printable;
 use tracer_core::identity::Rules;
 use tracer_core::input::Settings;
 use tracer_core::time::Span;
@@ -130,7 +131,24 @@ fn read(path: &Path) -> Result<Document> {
     Document::parse(&contents).with_context(|| format!("the configuration {} cannot be used", path.display()))
 }
 
+/// Refuses a variable that begins as those of keys do and is none: it would be set in vain.
+fn check_environment(environment: &BTreeMap<String, String>) -> Result<()> {
+    let known: Vec<String> = keys::keys().iter().map(keys::Key::variable).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let sections: BTreeSet<String> =
+        keys::keys().iter().map(|key| format!("TRACER_{}_", key.section).to_uppercase()).collect();
+    let of_a_key = |name: &str| sections.iter().any(|section| name.starts_with(section.as_str()));
+    match environment.keys().find(|name| of_a_key(name) && !known.contains(&name.as_str())) {
+        Some(name) => {
+            let hint = document::nearest(name, &known);
+            bail!("the variable {} sets no key{hint}", printable(name, document::SHOWN_COLUMNS))
+        }
+        None => Ok(()),
+    }
+}
+
 fn resolve(places: &Places, path: Option<PathBuf>, document: Document) -> Result<Configuration> {
+    check_environment(&places.environment)?;
     let mut values = BTreeMap::new();
     let recorded = places.recorded.as_ref().filter(|_| path.is_none());
     for key in keys::keys() {
@@ -220,6 +238,11 @@ impl Configuration {
 
     pub(crate) fn ring_kib(&self) -> Result<u32> {
         self.value("watch.ring_kib", values::ring_kib)?.context("watch.ring_kib has no value")
+    }
+
+    /// Where to answer over HTTP.
+    pub(crate) fn listen(&self) -> Result<Option<std::net::SocketAddr>> {
+        self.value("watch.listen", crate::listen::address::parse)
     }
 
     /// Where alerts go.

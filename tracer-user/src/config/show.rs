@@ -1,4 +1,4 @@
-//! The configuration as a table: every key, its value, and where that comes from.
+//! The configuration as a table: every key, its value, where that comes from, and what it means.
 //!
 //! Invariant: nothing is left out, not even what is not set. Memory: one text.
 
@@ -14,11 +14,12 @@ const VALUE_COLUMNS: usize = 60;
 
 /// The table.
 pub(crate) fn table(configuration: &Configuration) -> String {
-    let mut rows = vec![["KEY".to_owned(), "VALUE".to_owned(), "ORIGIN".to_owned()]];
+    let mut rows = vec![["KEY", "VALUE", "ORIGIN", "MEANING"].map(str::to_owned)];
     for key in keys::keys() {
         let set = configuration.values.get(&key.path());
         let value = set.map_or_else(|| "–".to_owned(), |setting| printable(&setting.text, VALUE_COLUMNS));
-        rows.push([key.path(), value, set.map_or_else(|| "default".to_owned(), |setting| setting.origin.to_string())]);
+        let origin = set.map_or_else(|| "default".to_owned(), |setting| setting.origin.to_string());
+        rows.push([key.path(), value, origin, key.about.to_owned()]);
     }
     let place = |lines: &[usize], number: usize| {
         let file = configuration.path.as_ref().map(|path| printable(&path.to_string_lossy(), 120));
@@ -28,26 +29,31 @@ pub(crate) fn table(configuration: &Configuration) -> String {
         }
     };
     for (number, rule) in configuration.policy.calls().iter().enumerate() {
-        rows.push([format!("call {}", number + 1), of_call(rule), place(&configuration.call_lines, number)]);
+        rows.push([
+            format!("call {}", number + 1),
+            of_call(rule),
+            place(&configuration.call_lines, number),
+            String::new(),
+        ]);
     }
     for (number, line) in configuration.service_lines.iter().enumerate() {
         let json = serde_json::to_value(&configuration.rules).unwrap_or_default();
         let name = json.get(number).and_then(|rule| rule.get("name")?.as_str().map(str::to_owned)).unwrap_or_default();
         let value = printable(&name, VALUE_COLUMNS);
-        rows.push([format!("service {}", number + 1), value, place(&[*line], 0)]);
+        rows.push([format!("service {}", number + 1), value, place(&[*line], 0), String::new()]);
     }
     for (number, sink) in configuration.sinks.iter().enumerate() {
         let value = printable(&of_sink(sink), 2 * VALUE_COLUMNS);
-        rows.push([format!("sink {}", number + 1), value, place(&[sink.line], 0)]);
+        rows.push([format!("sink {}", number + 1), value, place(&[sink.line], 0), String::new()]);
     }
-    let widths = [0, 1].map(|column| {
+    let [first, second, third] = [0, 1, 2].map(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     });
-    let [first, second] = widths;
     let mut text = String::new();
-    for [key, value, origin] in rows {
+    for [key, value, origin, meaning] in rows {
+        let line = format!("{key:<first$}  {value:<second$}  {origin:<third$}  {meaning}");
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{key:<first$}  {value:<second$}  {origin}");
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }

@@ -126,7 +126,9 @@ fn the_command_line_counts_before_the_environment_that_before_the_file_and_that_
         ("detect.error_rate", "0.2", "environment TRACER_DETECT_ERROR_RATE"),
         ("detect.stalled_after", "30s", "default"),
     ] {
-        let row: Vec<String> = vec![key.into(), value.into(), origin.into()];
+        let (section, name) = key.split_once('.').unwrap();
+        let meaning = keys::find(section, name).unwrap().about;
+        let row: Vec<String> = [key, value, origin, meaning].map(str::to_owned).into();
         let cells =
             |line: &str| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
         assert!(
@@ -151,6 +153,19 @@ fn what_the_environment_says_wrongly_is_refused_by_the_name_of_the_variable() {
 }
 
 #[test]
+fn a_variable_that_looks_like_a_key_and_is_none_is_refused_with_the_nearest_and_others_are_none_of_ours() {
+    let with = |name: &str| {
+        let environment = BTreeMap::from([(name.to_owned(), "1s".to_owned())]);
+        load(&Places { environment, ..Places::default() }).map(drop).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(
+        with("TRACER_DETECT_STALED_AFTER").unwrap_err(),
+        "the variable TRACER_DETECT_STALED_AFTER sets no key; did you mean `TRACER_DETECT_STALLED_AFTER`?"
+    );
+    assert_eq!(with("TRACER_OF_ANOTHER_PROGRAM"), Ok(()));
+}
+
+#[test]
 fn a_replay_takes_what_the_tape_says_unless_a_file_is_named() {
     let recorded =
         parse("[detect]\nstalled_after = '3s'\n[[call]]\nto = 'db'\nlatency_p99 = '1ms'\n").unwrap().settings();
@@ -159,7 +174,7 @@ fn a_replay_takes_what_the_tape_says_unless_a_file_is_named() {
     assert_eq!((replayed.settings(), replayed.window().unwrap()), (recorded.clone(), Span::from_seconds(7)));
     let shown = show::table(&replayed);
     assert!(
-        shown.lines().any(|line| line.starts_with("detect.stalled_after") && line.ends_with("the tape")),
+        shown.lines().any(|line| line.starts_with("detect.stalled_after") && line.contains("  the tape  ")),
         "{shown}"
     );
     assert!(shown.contains("to db: latency_p99 1ms"), "{shown}");

@@ -32,6 +32,8 @@ pub(crate) struct View<'a> {
     pub(crate) alerts: &'a [Alert],
     /// How many alerts fire now.
     pub(crate) firing: usize,
+    /// What the tracer itself has to say, as of a configuration that was read again.
+    pub(crate) notice: Option<&'a str>,
 }
 
 /// What the person watching wants of the program; everything else is between them and the screen.

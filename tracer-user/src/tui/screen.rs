@@ -12,6 +12,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use std::ops::Range;
+use tracer_core::escape::printable;
 
 pub(super) const ALARM: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
 pub(super) const NOTICE: Style = Style::new().fg(Color::Yellow);
@@ -36,15 +37,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>, settings: &mut Settin
         Constraint::Length(lines(sentence.len())),
         Constraint::Min(0),
         Constraint::Length(alerts),
+        Constraint::Length(u16::from(height >= 6 && view.notice.is_some())),
         Constraint::Length(u16::from(height >= 4)),
     ];
-    let [top, missing, table, panel, bottom] = Layout::vertical(constraints).areas(frame.area());
+    let [top, missing, table, panel, notice, bottom] = Layout::vertical(constraints).areas(frame.area());
     write(frame, top, totals(view, settings, width));
     for (text, area) in sentence.into_iter().zip(missing.rows()) {
         write(frame, area, Line::styled(text, if lossy { ALARM } else { QUIET }));
     }
     let seen = draw_table(frame, table, view, settings);
     draw_alerts(frame, panel, view);
+    for text in view.notice.into_iter().flat_map(|text| wrapped(&printable(text, width), width, 1)) {
+        write(frame, notice, Line::styled(text, NOTICE));
+    }
     write(frame, bottom, footer(view, settings, &seen, width));
 }
 

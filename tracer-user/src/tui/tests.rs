@@ -95,7 +95,7 @@ fn many(count: u16) -> GraphSnapshot {
 fn the_screen_at_usual_sizes() {
     let graph = graph();
     let alerts = alerts();
-    let view = View { graph: &graph, alerts: &alerts, firing: 3 };
+    let view = View { graph: &graph, alerts: &alerts, firing: 3, notice: None };
     for (width, height) in [(80, 24), (120, 40), (200, 50), (20, 5)] {
         let screen = drawn(&view, &mut Settings::default(), width, height);
         is_golden(&screen, &format!("screen-{width}x{height}.txt"));
@@ -108,7 +108,7 @@ fn what_is_lost_is_said_in_red_however_small_the_screen() {
     graph.completeness.records_lost = 1_234;
     graph.completeness.degraded =
         vec![Degradation { name: "no socket storage".to_owned(), reason: "the kernel is older than 5.11".to_owned() }];
-    let view = View { graph: &graph, alerts: &[], firing: 0 };
+    let view = View { graph: &graph, alerts: &[], firing: 0, notice: None };
     is_golden(&drawn(&view, &mut Settings::default(), 80, 24), "screen-lossy.txt");
     for (width, height) in [(80, 24), (20, 5), (12, 2)] {
         let screen = drawn(&view, &mut Settings::default(), width, height);
@@ -127,14 +127,23 @@ fn a_sentence_is_broken_between_words_and_its_end_is_cut_visibly() {
 #[test]
 fn a_screen_without_calls_says_that_it_waits() {
     let graph = graph_of(Vec::new());
-    let view = View { graph: &graph, alerts: &[], firing: 0 };
+    let view = View { graph: &graph, alerts: &[], firing: 0, notice: None };
     is_golden(&drawn(&view, &mut Settings::default(), 80, 24), "screen-empty.txt");
+}
+
+#[test]
+fn what_the_tracer_has_to_say_stands_above_the_keys_in_one_line() {
+    let graph = graph_of(Vec::new());
+    let notice = "warning: \x1b[31mthe configuration cannot be used: ".to_owned() + &"x".repeat(100);
+    let view = View { graph: &graph, alerts: &[], firing: 0, notice: Some(&notice) };
+    let lines = text(&drawn(&view, &mut Settings::default(), 80, 24));
+    assert!(lines[22].starts_with("warning: ") && !lines[22].contains('\x1b'), "{lines:#?}");
 }
 
 #[test]
 fn five_thousand_calls_scroll_and_say_which_of_them_are_seen() {
     let graph = many(5_000);
-    let view = View { graph: &graph, alerts: &[], firing: 0 };
+    let view = View { graph: &graph, alerts: &[], firing: 0, notice: None };
     let mut settings = Settings { first: 2_500, ..Settings::default() };
     let screen = drawn(&view, &mut settings, 120, 16);
     is_golden(&screen, "screen-scrolled.txt");
@@ -147,7 +156,7 @@ fn five_thousand_calls_scroll_and_say_which_of_them_are_seen() {
 #[test]
 fn choices_are_told_in_the_header_and_the_footer() {
     let graph = graph();
-    let view = View { graph: &graph, alerts: &[], firing: 1 };
+    let view = View { graph: &graph, alerts: &[], firing: 1, notice: None };
     let mut settings = Settings { sort: Sort::Errors, period: Period::SinceStart, paused: true, ..Settings::default() };
     is_golden(&drawn(&view, &mut settings, 100, 20), "screen-paused.txt");
 }
@@ -155,7 +164,7 @@ fn choices_are_told_in_the_header_and_the_footer() {
 #[test]
 fn unexpected_rows_are_red_and_bold_anomalous_ones_yellow_and_others_plain() {
     let graph = graph();
-    let view = View { graph: &graph, alerts: &[], firing: 0 };
+    let view = View { graph: &graph, alerts: &[], firing: 0, notice: None };
     let screen = drawn(&view, &mut Settings::default(), 120, 40);
     let style = |y| {
         let cell = &screen.backend().buffer()[(0, y)];
@@ -174,7 +183,7 @@ fn no_size_and_no_name_breaks_the_screen() {
     graph.host = "h\x1b".repeat(50);
     "no time".clone_into(&mut graph.from);
     let alerts = alerts();
-    let view = View { graph: &graph, alerts: &alerts, firing: 9 };
+    let view = View { graph: &graph, alerts: &alerts, firing: 9, notice: None };
     for width in (0..60).chain([80, 120, 300]) {
         for height in (0..20).chain([50]) {
             let screen = drawn(&view, &mut Settings::default(), width, height);
