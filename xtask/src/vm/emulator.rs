@@ -22,6 +22,8 @@ pub(super) struct Emulator {
     program: PathBuf,
     /// What goes before the arguments of the guest.
     arguments: Vec<String>,
+    /// Where it finds the parts of itself that it loads when it starts; none for an installed one, which knows.
+    modules: Option<PathBuf>,
 }
 
 impl Emulator {
@@ -29,7 +31,7 @@ impl Emulator {
     pub(super) fn find(directory: &Path, machine: Machine) -> Result<Self> {
         let (name, package) = machine.emulator();
         if let Some(program) = program(name) {
-            return Ok(Self { program, arguments: Vec::new() });
+            return Ok(Self { program, arguments: Vec::new(), modules: None });
         }
         let Some(here) = Machine::here() else {
             bail!("there is no {name}; install the package {package}");
@@ -58,13 +60,20 @@ impl Emulator {
         for firmware in FIRMWARE {
             arguments.extend(["-L".to_owned(), root.join(firmware).display().to_string()]);
         }
-        Self { program: root.join("lib").join(&triplet).join(here.loader()), arguments }
+        Self {
+            program: root.join("lib").join(&triplet).join(here.loader()),
+            arguments,
+            modules: Some(root.join("usr/lib").join(&triplet).join("qemu")),
+        }
     }
 
     /// The command, to which a guest's arguments are to be added.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
+        if let Some(modules) = &self.modules {
+            command.env("QEMU_MODULE_DIR", modules);
+        }
         command
     }
 }
@@ -80,5 +89,6 @@ mod tests {
         assert_eq!(emulator.arguments[1], "/r/lib/x86_64-linux-gnu:/r/usr/lib/x86_64-linux-gnu");
         assert_eq!(emulator.arguments[2], "/r/usr/bin/qemu-system-x86_64");
         assert!(emulator.arguments.iter().any(|word| word == "/r/usr/share/seabios"), "{emulator:?}");
+        assert_eq!(emulator.modules.as_deref(), Some(Path::new("/r/usr/lib/x86_64-linux-gnu/qemu")));
     }
 }
