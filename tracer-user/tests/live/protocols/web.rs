@@ -8,11 +8,16 @@ use crate::host::{Folder, Peer, Tracer, port};
 
 /// nginx at `front`, before a server at `back` and one that is not there.
 pub(super) fn gateway(folder: &Folder, front: u16, back: u16, nobody: u16) -> Server {
+    gateway_that_speaks("", folder, front, back, nobody)
+}
+
+/// The same, for what nginx calls its parameter of listening.
+pub(super) fn gateway_that_speaks(protocol: &str, folder: &Folder, front: u16, back: u16, nobody: u16) -> Server {
     let configuration = folder.file("nginx.conf");
     let lines = format!(
         "daemon off; worker_processes 1; pid {pid}; error_log /dev/null;
          events {{ worker_connections 1024; }}
-         http {{ access_log off; server {{ listen 127.0.0.1:{front};
+         http {{ access_log off; server {{ listen 127.0.0.1:{front} {protocol};
            location /wait/ {{ proxy_pass http://127.0.0.1:{back}; }}
            location /users/ {{ proxy_pass http://127.0.0.1:{back}; }}
            location /behind {{ proxy_pass http://127.0.0.1:{nobody}; }}
