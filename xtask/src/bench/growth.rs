@@ -69,12 +69,13 @@ pub(super) fn measure(size: Size, tool: &Tool, folder: &Path) -> Result<Row> {
     let clients = (0..groups).map(|group| hold("hold", size, group, groups)).collect::<Result<Vec<_>>>()?;
     let before = kernel_memory()?;
     let begin = Instant::now();
-    let running = tool.start("0,1", folder)?;
+    let mut running = tool.start("0,1", folder)?;
     let started = begin.elapsed().as_secs_f64();
     std::thread::sleep(SETTLE);
     let pid = running.process.id();
     let first = Sample::take(pid, begin, 0)?;
     std::thread::sleep(LENGTH);
+    running.must_run()?;
     let last = Sample::take(pid, begin, 0)?;
     let after = kernel_memory()?;
     let saw = running.end()?;

@@ -35,6 +35,7 @@ pub(super) fn page(results: &Results) -> String {
         throughput_row(&mut text, row);
     }
     growth_tables(&mut text, results);
+    missing(&mut text, results);
     programs(&mut text, results);
     text
 }
@@ -114,6 +115,13 @@ fn growth_tables(text: &mut String, results: &Results) {
                 mebibytes(maps + kernel),
             );
         }
+    }
+}
+
+fn missing(text: &mut String, results: &Results) {
+    if !results.missing.is_empty() {
+        text.push_str("\nNot measured:\n\n");
+        results.missing.iter().for_each(|what| text.extend(["- ", what, "\n"]));
     }
 }
 
@@ -201,6 +209,7 @@ mod tests {
                 found: 1_000,
                 lost: 0,
             }],
+            missing: vec!["10 connections of 10 calls: it ended".to_owned()],
         };
         let page = page(&results);
         for line in [
@@ -210,6 +219,7 @@ mod tests {
             "| memory at 1,000 calls | ≤ 40 MiB | 30.0 MiB | met |",
             "| 1000 | 1000 | 1000/s | 0.30 s | 1.25 % | 30.0 MiB | 7.0 MiB | 1000 | 0 |",
             "| start until it watches | ≤ 0.3 s | 0.250 s | met |",
+            "- 10 connections of 10 calls: it ended",
             "| TCP ping-pong, 100 B, write/read | one core | default | 60000/s | 54000/s | 0.900 (0.88 to 0.95) | 1.000 (0.97 to 1.02) | 14.00 → 15.50 | 1.2 % | 20.0 MB | 0 | 1.00000 |",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");

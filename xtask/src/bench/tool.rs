@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -33,7 +33,11 @@ pub(super) struct Tool {
 pub(super) struct Running {
     pub(super) process: Process,
     export: Option<PathBuf>,
+    last_line: LastLine,
 }
+
+/// What it said last.
+type LastLine = Arc<Mutex<String>>;
 
 impl Tool {
     /// The tracer with more arguments.
@@ -72,13 +76,15 @@ impl Tool {
         let mut process = Process::spawn(&self.name, command)?;
         let (said, hears) = mpsc::channel();
         let begins = self.says;
+        let last_line = LastLine::default();
         let listen = |stream: Box<dyn std::io::Read + Send>| {
-            let said = said.clone();
+            let (said, last_line) = (said.clone(), Arc::clone(&last_line));
             std::thread::spawn(move || {
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {
                     if line.contains(begins) {
                         let _ = said.send(());
                     }
+                    *last_line.lock().unwrap_or_else(PoisonError::into_inner) = line;
                 }
             });
         };
@@ -88,15 +94,17 @@ impl Tool {
         if let Some(stream) = process.child.stdout.take() {
             listen(Box::new(stream));
         }
-        if hears.recv_timeout(BEGIN_LIMIT).is_err() {
-            process.must_run()?;
+        let has_begun = hears.recv_timeout(BEGIN_LIMIT).is_ok();
+        let mut running = Running { process, export, last_line };
+        running.must_run()?;
+        if !has_begun {
             bail!("{} did not begin within {} s", self.name, BEGIN_LIMIT.as_secs());
         }
         if !self.is_tracer {
             // It says so before it has attached everything.
             std::thread::sleep(Duration::from_secs(1));
         }
-        Ok(Running { process, export })
+        Ok(running)
     }
 }
 
@@ -106,6 +114,12 @@ pub(super) struct Saw {
 }
 
 impl Running {
+    /// Fails if it has ended, with what it said last.
+    pub(super) fn must_run(&mut self) -> Result<()> {
+        let runs = self.process.must_run();
+        runs.with_context(|| self.last_line.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
     /// Ends it; what it saw, if it is a tracer.
     pub(super) fn end(self) -> Result<Saw> {
         self.process.end(Signal::SIGINT)?;
