@@ -50,6 +50,7 @@ fn is_same(record: &Record<'_>, bytes: &[u8]) {
         Record::Socket(record) => record.as_bytes(),
         Record::Exchange(record) => record.as_bytes(),
         Record::Exec(record) => record.as_bytes(),
+        Record::Fork(record) => record.as_bytes(),
         Record::Flow(record) => record.as_bytes(),
         Record::Payload(record) => record.as_bytes(),
         Record::Stream(head, told) => {

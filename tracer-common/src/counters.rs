@@ -44,7 +44,8 @@ impl Site {
     pub const DESTROY: usize = 9;
     pub const ADDRESS: usize = 10;
     pub const FLOWS: usize = 11;
-    pub const COUNT: usize = 12;
+    pub const FORK: usize = 12;
+    pub const COUNT: usize = 13;
     /// Names, in the order of the indices.
     pub const NAMES: [&'static str; Self::COUNT] = [
         "send",
@@ -59,12 +60,13 @@ impl Site {
         "destroy",
         "address",
         "flows",
+        "fork",
     ];
 }
 
 abi! {
     /// The figures of all hooks on one CPU.
-    pub struct Counters: 864 {
+    pub struct Counters: 936 {
         pub sites: [SiteCounters; Site::COUNT],
     }
 }

@@ -18,7 +18,8 @@ pub use counters::{Counters, Site, SiteCounters};
 pub use kernel::{Census, Control, Detail, ListenerKey, Offsets, Reader, Settings, SystemCall};
 pub use latency::LatencySlot;
 pub use record::{
-    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord, StreamHead,
+    ExchangeRecord, ExecRecord, FlowRecord, ForkRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord,
+    StreamHead,
 };
 pub use socket::{
     Capture, Choice, Exchange, FlowKey, FlowState, Phase, ProcessId, Role, SocketFlags, SocketState, Totals,

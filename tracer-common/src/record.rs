@@ -27,6 +27,7 @@ impl RecordKind {
     pub const FLOW: u16 = 4;
     pub const PAYLOAD: u16 = 5;
     pub const STREAM: u16 = 6;
+    pub const FORK: u16 = 7;
 }
 
 /// Why a [`SocketRecord`] was emitted.
@@ -163,6 +164,16 @@ abi! {
         /// 1 if only a share of the socket's exchanges is told.
         pub share: u8,
         pub padding: [u8; 5],
+    }
+}
+
+abi! {
+    /// A process began. Told only where the processes that a command starts are followed.
+    pub struct ForkRecord: 48 {
+        pub header: Header,
+        /// The one that forked, whichever is called the parent afterwards.
+        pub parent: ProcessId,
+        pub child: ProcessId,
     }
 }
 

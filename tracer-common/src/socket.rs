@@ -137,6 +137,9 @@ impl Capture {
     pub const LOOKS: u16 = 1_024;
     /// And where nothing more is to be understood.
     pub const OPENINGS: u16 = 16;
+    /// Ports for which somebody may choose, and sockets.
+    pub const PORTS: u32 = 16_384;
+    pub const SOCKETS: u32 = 16_384;
     /// Bytes of a response in which [`Choice::error_at`] lies.
     pub const PEEK: usize = 16;
 }

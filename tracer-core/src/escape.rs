@@ -56,6 +56,21 @@ pub fn escape(character: char, out: &mut String) {
     }
 }
 
+/// JSON with everything unprintable in its strings written as in `\u001b` (RFC 8259 §7): the same to who reads it.
+#[must_use]
+pub fn printable_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for character in json.chars() {
+        if is_unprintable(character) {
+            character.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Control characters (C0, DEL, C1), what has no width of its own, and what changes the direction of text
 /// (Unicode Standard Annex #9).
 fn is_unprintable(character: char) -> bool {

@@ -10,6 +10,7 @@
 pub mod alert;
 pub mod baseline;
 pub mod budget;
+pub mod check;
 pub mod decode;
 pub mod detect;
 pub mod engine;

@@ -15,6 +15,8 @@ pub const BASELINE_BYTES: usize = 32 << 20;
 /// Processes remembered; the half used longest ago goes first. Seven eighths of a power of two: so many fill a hash table
 /// just before it doubles.
 pub const PROCESSES: usize = 14_336;
+/// Descendants of a command under observation, those that ended included; one beyond it is not followed.
+pub const DESCENDANTS: usize = 262_144;
 /// Connections followed at once; beyond it new ones are counted as dropped.
 pub const CONNECTIONS: usize = 262_144;
 /// Listening sockets, past ones included; the oldest goes first.

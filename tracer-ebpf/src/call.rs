@@ -3,6 +3,7 @@
 //! Invariant: nothing is taken from a 32-bit task, whose calls have other numbers, and what points into user memory is
 //! read with a helper that cannot fault. Memory: the stack.
 
+use crate::batch;
 use crate::kernel::{Object, current_task, load, offset};
 use crate::maps::setting;
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_task_pt_regs};
@@ -68,7 +69,7 @@ impl Call {
         }
         let vector = if self.is(SystemCall::RECVMSG) || self.is(SystemCall::RECVMMSG) {
             // struct msghdr { …; struct iovec *msg_iov; … }
-            user::<u64>(self.second() + 16).unwrap_or(0)
+            user::<u64>(self.second() + batch::place(self) + 16).unwrap_or(0)
         } else if self.is(SystemCall::READV) {
             self.second()
         } else {
@@ -82,7 +83,7 @@ impl Call {
     }
 
     /// Where what the call moves lies: one buffer (pointer and length), or a vector of them (pointer, else 0).
-    /// For `sendmmsg` and `recvmmsg` those of the first message.
+    /// For `sendmmsg` and `recvmmsg` those of the datagram that was moved last.
     #[inline(always)]
     pub(crate) fn buffers(self, sent: bool) -> ((u64, u64), u64) {
         let (plain, message, vector) = if sent {
@@ -102,7 +103,7 @@ impl Call {
             ((self.second(), self.third()), 0)
         } else if message {
             // struct msghdr { …; struct iovec *msg_iov; … }
-            ((0, 0), user::<u64>(self.second() + 16).unwrap_or(0))
+            ((0, 0), user::<u64>(self.second() + batch::place(self) + 16).unwrap_or(0))
         } else if vector {
             ((0, 0), self.second())
         } else {

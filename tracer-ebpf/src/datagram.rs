@@ -8,7 +8,7 @@
 use crate::emit::{Tally, now, tally};
 use crate::kernel::{self, Object, load, offset};
 use crate::maps::{self, ADDRESSES, Address, setting};
-use crate::{answer, exchange, flow, payload, socket};
+use crate::{answer, batch, exchange, flow, payload, socket};
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock_addr, programs::SockAddrContext};
@@ -124,6 +124,7 @@ pub(crate) fn received(socket: Object, length: i32, tally: Tally) {
 fn enter(socket: Object, length: i32, sends: bool, tally: Tally) -> Option<(&'static mut FlowState, u64)> {
     let cookie = kernel::cookie(socket);
     let address = take_address(cookie);
+    batch::moved(length);
     if length < 0 {
         tally.filtered();
         return None;

@@ -20,6 +20,19 @@ use tracer_common::{
 #[derive(Clone, Copy)]
 pub(crate) struct Tally(*mut SiteCounters);
 
+impl Tally {
+    /// Of figures that are another program's argument.
+    #[inline(always)]
+    pub(crate) fn of(counters: *mut SiteCounters) -> Self {
+        Self(counters)
+    }
+
+    #[inline(always)]
+    pub(crate) fn counters(self) -> *mut SiteCounters {
+        self.0
+    }
+}
+
 macro_rules! tally {
     ($($(#[$doc:meta])* $field:ident),*) => {
         impl Tally {

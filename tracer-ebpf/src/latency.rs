@@ -16,6 +16,8 @@ const PACE_EVERY: u64 = 250_000_000;
 const BUSY: u64 = 4_000_000;
 /// And no longer busy below 50.
 const CALM: u64 = 20_000_000;
+/// Exchanges of a connection of which all bytes are told where nothing but counts is asked for.
+const ALL_OF: u64 = 64;
 /// From 100 ms on an exchange is told by itself: nanoseconds.
 const SLOW: u64 = 100_000_000;
 
@@ -26,10 +28,17 @@ pub(crate) fn detail() -> u32 {
     CONTROL.get_ptr(0).map_or(Detail::COUNTS, |control| unsafe { (*control).detail })
 }
 
-/// Whether an exchange that begins now on this socket is sure to be told by itself.
+/// Whether the bytes of an exchange that begins now on this socket are sure to be told.
 #[inline(always)]
 pub(crate) fn will_be_told(state: &SocketState) -> bool {
-    state.slot == 0 || is_chosen(&state.exchange)
+    !is_shared(state) || is_chosen(&state.exchange)
+}
+
+/// Whether only a share of the socket's exchanges is told: it is busy, or it has told enough where nothing but counts is
+/// asked for.
+#[inline(always)]
+pub(crate) fn is_shared(state: &SocketState) -> bool {
+    state.slot != 0 || (state.exchange.index >= ALL_OF && detail() == Detail::COUNTS)
 }
 
 /// Counts the socket's exchange, which has an answer, if that is what is done with it; whether to tell it by itself.

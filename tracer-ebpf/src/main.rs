@@ -11,6 +11,7 @@
 #![feature(asm_experimental_arch)]
 
 mod answer;
+mod batch;
 mod call;
 mod census;
 mod datagram;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: no map is keyed by a file descriptor or by a pid alone. Memory: as stated at each map.
 
+use crate::batch::Batch;
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_map_pop_elem, bpf_map_update_elem};
@@ -15,7 +16,7 @@ use aya_ebpf::{
 };
 use core::ffi::c_void;
 use tracer_common::{
-    Choice, Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, LatencySlot, ListenerKey, Settings,
+    Capture, Choice, Control, Counters, ExecRecord, FlowKey, FlowRecord, FlowState, LatencySlot, ListenerKey, Settings,
     SocketState,
 };
 
@@ -52,6 +53,11 @@ pub(crate) static LIVING: HashMap<u64, u32, 65536, ON_DEMAND> = HashMap::new();
 /// read and removed by those on input and output of the same call. The least recently used goes first.
 #[btf_map]
 pub(crate) static ADDRESSES: LruHashMap<u64, Address, 4096> = LruHashMap::new();
+
+/// Which message of a batch a thread has moved last. Written by `batch` with each datagram of a batch, read by `call`; the
+/// least recently used goes first.
+#[btf_map]
+pub(crate) static BATCHES: LruHashMap<u64, Batch, 1024> = LruHashMap::new();
 
 /// Records about sockets that must not be lost and found the ring full. Written by `emit`, read and removed by user
 /// space with every drain; when it is full, the record is counted as `ring_full`.
@@ -106,11 +112,12 @@ pub(crate) static FREE_SLOTS: Queue<u32, { LatencySlot::COUNT }> = Queue::new();
 /// What is told of the bytes of a socket, by its cookie. Written by user space, read by
 /// `payload`; the least recently used goes first.
 #[btf_map]
-pub(crate) static CAPTURES: LruHashMap<u64, Choice, 16384> = LruHashMap::new();
+pub(crate) static CAPTURES: LruHashMap<u64, Choice, { Capture::SOCKETS as usize }> = LruHashMap::new();
 
 /// The same of all connections to a port. Written by user space, which bounds it, read by `payload`.
 #[btf_map]
-pub(crate) static CAPTURES_OF_PORTS: HashMap<ListenerKey, Choice, 4096, ON_DEMAND> = HashMap::new();
+pub(crate) static CAPTURES_OF_PORTS: HashMap<ListenerKey, Choice, { Capture::PORTS as usize }, ON_DEMAND> =
+    HashMap::new();
 
 /// Where `payload` puts records together, one for received and one for sent bytes.
 #[btf_map]

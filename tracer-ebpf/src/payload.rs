@@ -10,7 +10,9 @@ use crate::latency;
 use crate::maps::{CAPTURES, CAPTURES_OF_PORTS, CONTROL, STREAMS};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::record::{HEAD_BYTES, STREAM_BYTES};
-use tracer_common::{Capture, ListenerKey, Phase, RecordKind, Role, SocketState, StreamHead, TransportKind, Tuple};
+use tracer_common::{
+    Capture, ListenerKey, Phase, RecordKind, Role, SiteCounters, SocketState, StreamHead, TransportKind, Tuple,
+};
 
 /// Buffers of one call that are looked at.
 const BUFFERS: u64 = 64;
@@ -20,8 +22,7 @@ const BUFFERS: u64 = 64;
 pub(crate) struct Stream {
     head: StreamHead,
     bytes: [u8; STREAM_BYTES * 2],
-    /// Bytes that are read. Here and not in a register, the verifier knows no values of it and looks at one turn of the loop
-    /// over buffers instead of at every way through it.
+    /// Bytes that are read.
     used: u64,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct Stream {
 #[inline(always)]
 pub(crate) fn sent(state: &mut SocketState, length: u32, at: u64, tally: Tally) {
     if is_wanted(state, length, true) {
-        tell(state, true, length, at, tally);
+        let _ = tell_stream(state, tally.counters(), 1, length, at);
     }
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn sent(state: &mut SocketState, length: u32, at: u64, tally: Tally) 
 #[inline(always)]
 pub(crate) fn received(state: &mut SocketState, length: u32, at: u64, tally: Tally) {
     if is_wanted(state, length, false) {
-        tell(state, false, length, at, tally);
+        let _ = tell_stream(state, tally.counters(), 0, length, at);
     }
 }
 
@@ -139,8 +140,27 @@ fn is_here(tuple: &Tuple, transport: u8) -> bool {
     local == remote || (remote[0] == 0 && remote[1] & 0xff_ffff_ffff == 0x7f_ffff_0000)
 }
 
-/// Tells the beginning of what the running call has moved.
+/// Tells the beginning of what the running call has moved; 0. A global function of BTF: the verifier looks at it once, for
+/// any arguments, and not on each path that leads to it, which would take half of the time until the tracer watches.
+#[unsafe(no_mangle)]
 #[inline(never)]
+extern "C" fn tell_stream(
+    state: *mut SocketState,
+    counters: *mut SiteCounters,
+    sent: u32,
+    length: u32,
+    at: u64,
+) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
+        if let Some(state) = unsafe { state.as_mut() } {
+            tell(state, sent != 0, length, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
 fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally) {
     let Some(call) = Call::running() else { return };
     let Some(place) = STREAMS.get_ptr_mut(u32::from(sent)) else { return };
@@ -150,8 +170,11 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
     let whole = state.capture == Capture::STREAM || may_be_several || !is_response(state, sent);
     let most = if whole { STREAM_BYTES } else { HEAD_BYTES } as u64;
     let wanted = if u64::from(length) < most { u64::from(length) } else { most };
+    let (single, vector) = call.buffers(sent);
     // SAFETY: points into this CPU's map value, which no other program of this direction uses meanwhile.
-    let used = unsafe { read(call, sent, (&raw mut (*place).bytes).cast::<u8>(), wanted, &raw mut (*place).used) };
+    unsafe { read_buffers(place, vector, single, wanted) };
+    // SAFETY: as above.
+    let used = unsafe { (&raw const (*place).used).read_volatile() };
     if used == 0 || used > STREAM_BYTES as u64 {
         return;
     }
@@ -170,54 +193,58 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
         head.sent = u8::from(sent);
         head.exchange = state.exchange.index as u32;
         head.begins = u8::from(before(state, length) == 0);
-        head.share = u8::from(state.slot != 0 && state.capture == Capture::HEADS);
+        head.share = u8::from(latency::is_shared(state) && state.capture == Capture::HEADS);
         head.padding = [0; 5];
         emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, tally);
     }
 }
 
-/// Reads the beginning of the call's buffers, one behind the other; how much.
+/// Reads the beginning of a call's buffers, one behind the other; `used` says how much. `vector` is the place of an array of
+/// buffers, or 0, and then there is one.
 ///
 /// # Safety
-/// `bytes` has room for twice [`STREAM_BYTES`]; `place` is in a map.
+/// `place` is in a map.
 #[inline(always)]
-unsafe fn read(call: Call, sent: bool, bytes: *mut u8, wanted: u64, place: *mut u64) -> u64 {
-    let (single, vector) = call.buffers(sent);
+unsafe fn read_buffers(place: *mut Stream, vector: u64, single: (u64, u64), wanted: u64) {
     // SAFETY: the caller's.
-    unsafe { place.write_volatile(0) };
+    unsafe { (*place).used = 0 };
+    if vector == 0 {
+        let _ = read_buffer(place, single.0, single.1, wanted);
+        return;
+    }
     let mut number = 0_u64;
     while number < BUFFERS {
-        // SAFETY: the caller's.
-        let used = unsafe { place.read_volatile() };
-        if used >= wanted || used >= STREAM_BYTES as u64 {
-            break;
-        }
         // struct iovec { void *iov_base; size_t iov_len; }
-        let (base, length) = if vector == 0 {
-            if number > 0 {
-                break;
-            }
-            single
-        } else {
-            match user::<[u64; 2]>(vector + number * 16) {
-                Some([base, length]) => (base, length),
-                None => break,
-            }
-        };
-        let mut length = if length < wanted - used { length } else { wanted - used };
-        if length > STREAM_BYTES as u64 {
-            length = STREAM_BYTES as u64;
-        }
-        // SAFETY: `used` and `length` are each at most half of the room.
-        if length > 0
-            && unsafe { bpf_probe_read_user(bytes.add(used as usize).cast(), length as u32, base as *const _) } != 0
-        {
+        let Some([base, length]) = user::<[u64; 2]>(vector + number * 16) else { break };
+        if read_buffer(place, base, length, wanted) == 0 {
             break;
         }
-        // SAFETY: the caller's.
-        unsafe { place.write_volatile(used + length) };
         number += 1;
     }
-    // SAFETY: the caller's.
-    unsafe { place.read_volatile() }
+}
+
+/// Reads one buffer behind what is there already; 0 if nothing can follow. By itself, so that the verifier looks at it once
+/// and not in each turn of the loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn read_buffer(place: *mut Stream, base: u64, length: u64, wanted: u64) -> u32 {
+    // SAFETY: the verifier lets nothing but a whole `Stream` or null be given.
+    let Some(stream) = (unsafe { place.as_mut() }) else { return 0 };
+    let used = stream.used;
+    if used >= wanted || used >= STREAM_BYTES as u64 {
+        return 0;
+    }
+    let mut length = if length < wanted - used { length } else { wanted - used };
+    if length > STREAM_BYTES as u64 {
+        length = STREAM_BYTES as u64;
+    }
+    if length > 0 {
+        let bytes = (&raw mut stream.bytes).cast::<u8>();
+        // SAFETY: `used` and `length` are each at most half of the room.
+        if unsafe { bpf_probe_read_user(bytes.add(used as usize).cast(), length as u32, base as *const _) } != 0 {
+            return 0;
+        }
+    }
+    stream.used = used + length;
+    1
 }

@@ -1,7 +1,8 @@
-//! Hook on `exec`: what a process runs, read in the kernel because a process may be gone within a millisecond.
+//! Hooks on `exec` and `fork`: what a process runs, and who started it, read in the kernel because a process may be gone
+//! within a millisecond.
 //!
-//! Invariant: a record is emitted for every successful exec, after the new program image is in place.
-//! Memory: one record in the ring.
+//! Invariant: a record is emitted for every successful exec, after the new program image is in place; where the hook on
+//! `fork` is attached, for every process before it runs. Memory: one record in the ring.
 
 use crate::emit::{self, Tally, now, tally};
 use crate::kernel::{Object, follow, load, offset, process_id};
@@ -10,7 +11,7 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_use
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
 use tracer_common::record::{ARGUMENTS_LENGTH, FILENAME_LENGTH};
-use tracer_common::{ExecRecord, RecordKind, Site};
+use tracer_common::{ExecRecord, ForkRecord, RecordKind, Site};
 
 /// `(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 #[btf_tracepoint(function = "sched_process_exec")]
@@ -27,6 +28,31 @@ pub fn exec(context: BtfTracePointContext) -> i32 {
         describe(place, task, program, tally);
     }
     debug!(&context, "exec: pid {}", aya_ebpf::helpers::bpf_get_current_pid_tgid() >> 32);
+    0
+}
+
+/// `(struct task_struct *parent, struct task_struct *child)`; attached only to follow what a command starts.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn fork(context: BtfTracePointContext) -> i32 {
+    let Some(tally) = tally::<{ Site::FORK }>() else { return 0 };
+    tally.seen();
+    // SAFETY: the arguments are tasks.
+    let (parent, child) = unsafe { (process_id(context.arg::<Object>(0)), process_id(context.arg::<Object>(1))) };
+    if parent.pid == child.pid {
+        // A thread.
+        tally.filtered();
+        return 0;
+    }
+    tally.tracked();
+    match emit::reserve::<ForkRecord>(tally) {
+        Some(place) => {
+            let header = emit::header::<ForkRecord>(RecordKind::FORK, now());
+            // SAFETY: `place` was just reserved.
+            unsafe { place.write(ForkRecord { header, parent, child }) };
+            emit::submit(place, tally);
+        }
+        None => tally.ring_full(),
+    }
     0
 }
 

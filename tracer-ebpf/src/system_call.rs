@@ -4,6 +4,7 @@
 //! filled in are in the process's memory. Invariant: a call that is not about a socket, or failed, changes nothing.
 //! Memory: as `maps` says.
 
+use crate::batch::{self, MESSAGE_LENGTH, MESSAGE_SIZE};
 use crate::call::{Call, user};
 use crate::emit::tally;
 use crate::input_output::{received, sent};
@@ -15,9 +16,6 @@ use tracer_common::{Site, SystemCall, TransportKind};
 /// `S_IFMT` and `S_IFSOCK` (inode(7)).
 const KIND: u16 = 0o170_000;
 const SOCKET: u16 = 0o140_000;
-/// `sizeof(struct mmsghdr)` on 64-bit machines, and where `msg_len` is in it (recvmmsg(2)).
-const MESSAGE_SIZE: u64 = 64;
-const MESSAGE_LENGTH: u64 = 56;
 /// Messages of one call that are looked at.
 const MESSAGES: i32 = 32;
 
@@ -60,6 +58,7 @@ pub fn system_call(context: BtfTracePointContext) -> i32 {
 fn messages(call: Call, count: i32) {
     // A stream has one sequence of bytes, which has moved on by all messages already.
     let stream = socket::transport(socket_of(call.first())) == Some(TransportKind::TCP);
+    batch::begin();
     let (mut number, mut total) = (0, 0_i32);
     while number < MESSAGES && number < count {
         let message = call.second() + number as u64 * MESSAGE_SIZE;

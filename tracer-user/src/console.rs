@@ -59,6 +59,11 @@ pub(crate) fn quiet() -> Box<dyn Console> {
     Box::new(Lines { sink: None, summary: false })
 }
 
+/// Nothing at all.
+pub(crate) fn silent() -> Box<dyn Console> {
+    Box::new(Silent)
+}
+
 /// Prints a text. A reader that has gone away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
@@ -101,6 +106,20 @@ impl Console for Lines {
         if dropped > 0 {
             say(&format!("{dropped} lines were dropped, because standard output was read too slowly"));
         }
+        if let Some(warning) = warning {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+}
+
+/// Shows nothing: somebody else has the terminal.
+struct Silent;
+
+impl Console for Silent {
+    fn tell(&mut self, _output: Output) {}
+
+    fn finish(&mut self, _graph: &GraphSnapshot, warning: Option<&str>) -> Result<()> {
         if let Some(warning) = warning {
             say(&format!("warning: {warning}"));
         }

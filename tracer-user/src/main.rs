@@ -7,6 +7,7 @@
 mod bpf;
 mod cli;
 mod clock;
+mod command;
 mod config;
 mod console;
 mod cost;

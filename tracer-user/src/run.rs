@@ -4,7 +4,7 @@
 //! Memory: the engine's; outputs are handed on every turn.
 
 use crate::config::reload::{Reload, Reloaded};
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::listen::Listener;
 use crate::recording::Recording;
 use crate::sink::alerts::Alerts;
@@ -34,6 +34,24 @@ pub(crate) struct Observation<'a> {
     pub(crate) length: Option<Duration>,
 }
 
+impl<'a> Observation<'a> {
+    /// An observation that nobody is told of, without an end of its own.
+    pub(crate) fn quiet(source: Box<dyn Source + 'a>, engine: Engine, stop: &'a Stop) -> Self {
+        let console = console::quiet();
+        Self {
+            source,
+            engine,
+            recording: None,
+            console,
+            alerts: None,
+            listener: None,
+            reload: None,
+            stop,
+            length: None,
+        }
+    }
+}
+
 impl Observation<'_> {
     /// Observes; returns the graph as it is at the end.
     pub(crate) fn run(mut self) -> Result<GraphSnapshot> {
@@ -47,6 +65,14 @@ impl Observation<'_> {
         let learned = self.engine.learned()?;
         self.finish()?;
         Ok(learned)
+    }
+
+    /// Observes; returns all that is known at the end.
+    pub(crate) fn engine(mut self) -> Result<Engine> {
+        self.observe()?;
+        let graph = self.engine.snapshot();
+        self.console.finish(&graph, self.source.warning().as_deref())?;
+        Ok(self.engine)
     }
 
     fn observe(&mut self) -> Result<()> {
@@ -115,7 +141,7 @@ impl Observation<'_> {
         }
         for output in outputs.iter() {
             match output {
-                Output::Capture(capture) => self.source.choose(*capture)?,
+                Output::Capture(capture) => self.source.choose(*capture),
                 Output::Listens { netns, by } => self.source.watch_queues(*netns, *by),
                 _ => {}
             }
@@ -168,7 +194,7 @@ impl Observation<'_> {
         }
         let warning = self.source.warning();
         self.console.finish(&graph, warning.as_deref())?;
-        said.iter().for_each(|line| crate::console::say(line));
+        said.iter().for_each(|line| console::say(line));
         match failure {
             Some(error) => Err(error),
             None => Ok(graph),

@@ -3,12 +3,14 @@
 //! Invariant: keys order as calls do in a graph: by client, server, port, transport. The protocol is no part of it: it
 //! is recognised late, or not at all. Memory: two service ids.
 
+use crate::escape::printable_json;
 use crate::graph::snapshot::Call;
 use crate::identity::Port;
+use serde::Serialize;
 use std::fmt;
 
 /// A call by name. Service ids are stable across runs, so a key is too.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct CallKey {
     /// Service id of the client.
     pub from: String,
@@ -27,6 +29,18 @@ impl CallKey {
             port: call.port.clone(),
             transport: call.transport.clone(),
         }
+    }
+}
+
+impl CallKey {
+    /// The element of a baseline's list `allow` that makes the call an expected one.
+    #[must_use]
+    pub fn allow(&self) -> String {
+        // `globset::escape` leaves the backslash, which escapes.
+        let literal = |id: &String| globset::escape(id).replace('\\', r"\\");
+        let entry = Self { from: literal(&self.from), to: literal(&self.to), ..self.clone() };
+        // A struct of texts and a number: nothing that JSON could not hold.
+        printable_json(&serde_json::to_string(&entry).unwrap_or_default())
     }
 }
 

@@ -46,7 +46,7 @@ impl Baseline {
             seconds,
             calls_left_out: u64::try_from(left_out).unwrap_or(u64::MAX),
         };
-        Ok(Self { schema: SCHEMA.to_owned(), learned, calls })
+        Ok(Self { schema: SCHEMA.to_owned(), learned, allow: Vec::new(), deny: Vec::new(), calls })
     }
 }
 

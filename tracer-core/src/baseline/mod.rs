@@ -6,6 +6,7 @@
 //! Memory: at most `limits::CALLS` calls, from at most `limits::BASELINE_BYTES` bytes.
 
 mod diff;
+mod entry;
 mod habits;
 mod key;
 mod learn;
@@ -15,6 +16,7 @@ mod spread;
 mod standing;
 
 pub use diff::{Diff, diff};
+pub use entry::{Entry, is_called};
 pub use habits::{Habits, Observed};
 pub use key::CallKey;
 pub use learn::LearnError;
@@ -37,6 +39,12 @@ pub const SCHEMA: &str = "tracer.baseline/1";
 pub struct Baseline {
     schema: String,
     learned: Learned,
+    /// Written by hand: calls that are expected whenever they come …
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allow: Vec<Entry>,
+    /// … and calls that never are, learned or allowed as they may be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deny: Vec<Entry>,
     calls: Vec<ExpectedCall>,
 }
 
@@ -103,6 +111,24 @@ impl Baseline {
     #[must_use]
     pub fn calls(&self) -> &[ExpectedCall] {
         &self.calls
+    }
+
+    /// What was written by hand into another baseline holds in this one too.
+    #[must_use]
+    pub fn with_entries_of(self, other: &Self) -> Self {
+        Self { allow: other.allow.clone(), deny: other.deny.clone(), ..self }
+    }
+
+    /// Calls that are expected whenever they come.
+    #[must_use]
+    pub fn allow(&self) -> &[Entry] {
+        &self.allow
+    }
+
+    /// Calls that never are expected.
+    #[must_use]
+    pub fn deny(&self) -> &[Entry] {
+        &self.deny
     }
 
     /// What is expected of a call; `None` if the call itself is not.

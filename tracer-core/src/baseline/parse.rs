@@ -5,7 +5,8 @@
 //! Invariant: bytes that are not wholly a baseline are an error that says where and what to do; no bytes panic, and no
 //! character of the file reaches a terminal unescaped. Memory: `limits::BASELINE_BYTES` and the calls themselves.
 
-use super::{Baseline, ExpectedCall, Learned, SCHEMA};
+use super::entry::entries;
+use super::{Baseline, Entry, ExpectedCall, Learned, SCHEMA};
 use crate::graph::snapshot;
 use crate::limits;
 use serde::Deserialize;
@@ -49,6 +50,10 @@ struct Contents {
     #[serde(rename = "schema")]
     _schema: IgnoredAny,
     learned: Learned,
+    #[serde(default, deserialize_with = "entries")]
+    allow: Vec<Entry>,
+    #[serde(default, deserialize_with = "entries")]
+    deny: Vec<Entry>,
     #[serde(deserialize_with = "calls")]
     calls: Vec<ExpectedCall>,
 }
@@ -64,7 +69,8 @@ impl Baseline {
         }
         check_schema(bytes)?;
         let contents: Contents = serde_json::from_slice(bytes).map_err(|error| malformed(&error, bytes))?;
-        Ok(Self { schema: SCHEMA.to_owned(), learned: contents.learned, calls: contents.calls })
+        let Contents { learned, allow, deny, calls, .. } = contents;
+        Ok(Self { schema: SCHEMA.to_owned(), learned, allow, deny, calls })
     }
 }
 

@@ -1,9 +1,9 @@
-//! How a call stands to the baseline.
+//! How a call stands to the baseline: the one place that says whether it is expected.
 //!
-//! Invariant: only a call whose two ends are identified can be unexpected: an unknown end is not proof of a new call.
-//! Memory: a borrow.
+//! Invariant: what a person wrote decides before what was learned, and a denial before everything; apart from that, only a
+//! call whose two ends are identified can be unexpected: an unknown end is not proof of a new call. Memory: a borrow.
 
-use super::{Baseline, CallKey, ExpectedCall};
+use super::{Baseline, CallKey, Entry, ExpectedCall};
 use crate::graph::snapshot::{CallState, ServiceKind};
 
 /// How a call stands to the baseline, with what is expected of it.
@@ -14,6 +14,10 @@ pub enum Standing<'a> {
     Unjudged,
     /// The baseline does not list the call.
     Unexpected,
+    /// The baseline denies the call.
+    Denied(&'a Entry),
+    /// The baseline allows the call and knows nothing else of it.
+    Allowed(&'a Entry),
     Expected(&'a ExpectedCall),
 }
 
@@ -21,11 +25,19 @@ impl<'a> Standing<'a> {
     /// `ends` are the kinds of the client and of the server.
     #[must_use]
     pub fn of(baseline: Option<&'a Baseline>, key: &CallKey, ends: [ServiceKind; 2]) -> Self {
-        match baseline {
-            Some(baseline) if ends.into_iter().all(is_identified) => {
-                baseline.expectation(key).map_or(Self::Unexpected, Self::Expected)
-            }
-            _ => Self::Unjudged,
+        let Some(baseline) = baseline else { return Self::Unjudged };
+        let find = |entries: &'a [Entry]| entries.iter().find(|entry| entry.matches(key));
+        if let Some(entry) = find(baseline.deny()) {
+            return Self::Denied(entry);
+        }
+        let are_identified = ends.into_iter().all(is_identified);
+        if let Some(expected) = baseline.expectation(key).filter(|_| are_identified) {
+            return Self::Expected(expected);
+        }
+        match find(baseline.allow()) {
+            Some(entry) => Self::Allowed(entry),
+            None if are_identified => Self::Unexpected,
+            None => Self::Unjudged,
         }
     }
 
@@ -33,8 +45,8 @@ impl<'a> Standing<'a> {
     pub fn state(self) -> CallState {
         match self {
             Self::Unjudged => CallState::Unjudged,
-            Self::Unexpected => CallState::Unexpected,
-            Self::Expected(_) => CallState::Expected,
+            Self::Unexpected | Self::Denied(_) => CallState::Unexpected,
+            Self::Allowed(_) | Self::Expected(_) => CallState::Expected,
         }
     }
 }

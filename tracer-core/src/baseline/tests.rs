@@ -378,3 +378,71 @@ proptest! {
         prop_assert_eq!(Baseline::learn(&shuffled).unwrap().render(), Baseline::learn(&graph(in_order)).unwrap().render());
     }
 }
+
+fn with_entries(entries: &str) -> Result<Baseline, BaselineError> {
+    let services = vec![service("program:web", ServiceKind::Program), service("program:db", ServiceKind::Program)];
+    let graph = GraphSnapshot { services, ..graph(vec![call("program:web", "program:db", 5432)]) };
+    let text = Baseline::learn(&graph).unwrap().render();
+    Baseline::parse(text.replacen("\"calls\"", &format!("{entries}, \"calls\""), 1).as_bytes())
+}
+
+#[test]
+fn a_denial_beats_what_is_allowed_and_that_beats_what_is_not_known() {
+    let baseline = with_entries(
+        r#""allow": [{"to": "db", "port": 5433, "comment": "the replica"}, {"from": "cron*"}],
+        "deny": [{"from": "program:web", "port": 5433}, {"to": "*", "port": 23, "comment": "no telnet"}]"#,
+    )
+    .unwrap();
+    let programs = [ServiceKind::Program, ServiceKind::Program];
+    let key = |from: &str, port: u16| CallKey {
+        from: format!("program:{from}"),
+        to: "program:db".into(),
+        port: port.into(),
+        transport: "tcp".into(),
+    };
+    let state = |from, port, ends| Standing::of(Some(&baseline), &key(from, port), ends).state();
+    assert_eq!(state("web", 5432, programs), CallState::Expected, "learned");
+    assert_eq!(state("api", 5433, programs), CallState::Expected, "allowed");
+    assert_eq!(state("cronie", 1, programs), CallState::Expected, "allowed by a glob");
+    assert_eq!(state("web", 5433, programs), CallState::Unexpected, "denied, though allowed");
+    assert_eq!(state("cronie", 23, programs), CallState::Unexpected, "denied, though allowed");
+    assert_eq!(state("api", 5432, programs), CallState::Unexpected, "neither");
+    let unknown = [ServiceKind::Program, ServiceKind::Unknown];
+    assert_eq!(state("api", 5432, unknown), CallState::Unjudged);
+    assert_eq!(state("api", 23, unknown), CallState::Unexpected, "denied to whomever");
+    let Standing::Denied(entry) = Standing::of(Some(&baseline), &key("web", 23), programs) else { panic!() };
+    assert_eq!(entry.to_string(), "no telnet");
+
+    let again = Baseline::parse(baseline.render().as_bytes()).unwrap();
+    assert_eq!(again, baseline);
+    let learned_again = with_entries(r#""allow": []"#).unwrap().with_entries_of(&baseline);
+    assert_eq!((learned_again.allow(), learned_again.deny()), (baseline.allow(), baseline.deny()));
+}
+
+#[test]
+fn an_entry_that_says_nothing_or_is_misspelt_is_an_error() {
+    for (entry, reason) in [
+        (r#"{"comment": "everything"}"#, "no condition"),
+        (r#"{"form": "web"}"#, "unknown field `form`"),
+        (r#"{"from": "["}"#, "cannot be used"),
+    ] {
+        let error = with_entries(&format!(r#""allow": [{entry}]"#)).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    let many = vec![r#"{"port": 1}"#; limits::RULES + 1].join(",");
+    assert!(with_entries(&format!(r#""deny": [{many}]"#)).is_err());
+}
+
+proptest! {
+    #[test]
+    fn what_allows_a_call_is_about_this_call_alone(from in ".{1,60}", to in ".{1,60}", other in ".{1,60}", port: u16) {
+        let key = |from: &str| CallKey {
+            from: format!("program:{from}"), to: format!("peer:{to}"), port: port.into(), transport: "tcp".into(),
+        };
+        let entry: Entry = serde_json::from_str(&key(&from).allow()).unwrap();
+        prop_assert!(entry.matches(&key(&from)));
+        prop_assert_eq!(entry.matches(&key(&other)), other == from);
+        let next_port = CallKey { port: port.wrapping_add(1).into(), ..key(&from) };
+        prop_assert!(!entry.matches(&next_port));
+    }
+}

@@ -6,8 +6,8 @@
 use thiserror::Error;
 use tracer_common::record::STREAM_BYTES;
 use tracer_common::{
-    ExchangeRecord, ExecRecord, FlowRecord, Header, PayloadRecord, Phase, RecordKind, Role, SocketCause, SocketRecord,
-    StreamHead, TransportKind,
+    ExchangeRecord, ExecRecord, FlowRecord, ForkRecord, Header, PayloadRecord, Phase, RecordKind, Role, SocketCause,
+    SocketRecord, StreamHead, TransportKind,
 };
 use zerocopy::FromBytes;
 
@@ -17,6 +17,7 @@ pub enum Record<'a> {
     Socket(SocketRecord),
     Exchange(ExchangeRecord),
     Exec(Box<ExecRecord>),
+    Fork(ForkRecord),
     Flow(Box<FlowRecord>),
     Payload(Box<PayloadRecord>),
     /// With the bytes that were told.
@@ -69,6 +70,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
             check(usize::from(record.arguments_length) <= record.arguments.len(), "arguments_length")?;
             Ok(Record::Exec(Box::new(record)))
         }
+        RecordKind::FORK => whole(bytes, header).map(Record::Fork),
         RecordKind::STREAM => stream(bytes, header),
         kind => Err(DecodeError::UnknownKind(kind)),
     }
@@ -154,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_decoder_panic(kind in 0_u16..7, mut bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
+        fn no_bytes_make_the_decoder_panic(kind in 0_u16..9, mut bytes in proptest::collection::vec(any::<u8>(), 0..1300)) {
             if let Some(place) = bytes.get_mut(..2) {
                 place.copy_from_slice(&kind.to_le_bytes());
             }

@@ -4,7 +4,7 @@
 //! of naming the first counts. Memory: `limits::RULES` rules; calls that no rule matches share one set of limits.
 
 use super::{Knob, KnobError, Limits};
-use crate::baseline::CallKey;
+use crate::baseline::{CallKey, is_called};
 use crate::identity::Port;
 use crate::identity::rules::Pattern;
 use crate::limits;
@@ -75,11 +75,6 @@ impl CallRule {
             && self.port.as_ref().is_none_or(|port| *port == call.port)
             && self.transport.as_ref().is_none_or(|transport| *transport == call.transport)
     }
-}
-
-/// Whether a pattern means a service: by its whole id, or by its name alone.
-fn is_called(pattern: &Pattern, id: &str) -> bool {
-    pattern.is_match(id) || id.split_once(':').is_some_and(|(_, name)| pattern.is_match(name))
 }
 
 impl Policy {

@@ -1,4 +1,4 @@
-//! `unexpected-call`: the baseline does not list the call.
+//! `unexpected-call`: the baseline does not list the call, or denies it.
 //!
 //! Judged at once, when the call is first seen. Ends only when the baseline does list it. Memory: none.
 
@@ -20,12 +20,13 @@ impl Detector for UnexpectedCall {
     fn judge(&self, window: &CallWindow<'_>, _: &Limits, _: &mut CallMemory) -> Verdict {
         match window.standing {
             Standing::Unjudged => Verdict::NotJudged,
-            Standing::Expected(_) => Verdict::Clean,
-            Standing::Unexpected => Verdict::Anomalous(Finding {
-                observed: None,
-                limit: None,
-                message: "the baseline does not list this call".to_owned(),
-            }),
+            Standing::Expected(_) | Standing::Allowed(_) => Verdict::Clean,
+            Standing::Unexpected => found("the baseline does not list this call".to_owned()),
+            Standing::Denied(entry) => found(format!("the baseline denies this call: {entry}")),
         }
     }
+}
+
+fn found(message: String) -> Verdict {
+    Verdict::Anomalous(Finding { observed: None, limit: None, message })
 }

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::exchange::{Connection, ConnectionId, End, Episode, Side, connection, connections::GRACE};
 use crate::graph::{CallId, Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
-use crate::input::{Output, Place};
+use crate::input::Output;
 use crate::time::Moment;
 use tracer_common::SocketFlags;
 
@@ -98,9 +98,11 @@ impl Engine {
             return true;
         }
         let call = self.graph.call((from, to), transport, port, opened);
+        let followed = self.followed(client);
         if let Some(node) = self.graph.get_mut(call) {
             node.client = client.or(node.client);
             node.server = server.or(node.server);
+            node.followed = followed.or(node.followed);
         }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.call = Some(call);
@@ -168,9 +170,11 @@ impl Engine {
             let from = client.map_or(present.0, |key| self.service(Found::Process(key)));
             let to = server.map_or(present.1, |key| self.service(Found::Process(key)));
             let call = self.graph.call((from, to), transport, port.clone(), opened);
+            let followed = self.followed(client);
             if let Some(node) = self.graph.get_mut(call) {
                 node.client = client.or(node.client);
                 node.server = server.or(node.server);
+                node.followed = followed.or(node.followed);
                 node.connections += 1;
                 node.grow(&grown);
                 if let Some(held) = held {
@@ -314,7 +318,7 @@ impl Engine {
             self.gaps.exchanges_without_times =
                 self.gaps.exchanges_without_times.saturating_add(connection.without_times());
             for end in [&connection.client, &connection.server].into_iter().flatten() {
-                self.captures.remove(&Place::Socket(end.cookie));
+                self.captures.forget(end.cookie);
             }
         }
         self.connections.remove(id);

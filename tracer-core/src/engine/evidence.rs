@@ -18,8 +18,9 @@ impl Engine {
         let nearest = baseline.filter(|_| expected.is_none()).and_then(|baseline| nearest(baseline, key));
         let named = shown.operations.iter().filter(|it| it.name.is_some());
         let sample = named.max_by_key(|it| (it.service_errors.saturating_add(it.gateway_errors), it.requests));
-        let client = call.client.and_then(|client| self.processes.evidence(client));
-        let parents = call.client.map(|client| self.processes.parents(client)).unwrap_or_default();
+        let made_by = call.followed.or(call.client);
+        let client = made_by.and_then(|client| self.processes.evidence(client));
+        let parents = made_by.map(|client| self.processes.parents(client)).unwrap_or_default();
         let server = call.server.and_then(|server| self.processes.evidence(server));
         Some(Evidence {
             from_name: from.name.display(),

@@ -5,10 +5,12 @@
 
 mod absent;
 mod attribute;
+mod captures;
 mod evidence;
 mod observe;
 mod overflow;
 mod report;
+mod scope;
 mod stream;
 mod windows;
 
@@ -17,12 +19,12 @@ use crate::baseline::{Baseline, Habits, LearnError};
 use crate::decode::{Record, decode};
 use crate::detect::Policy;
 use crate::exchange::Connections;
-use crate::graph::snapshot::{Cost, Degradation};
+use crate::graph::snapshot::{Cost, Degradation, GraphSnapshot};
 use crate::graph::{CallGraph, Moments};
-use crate::identity::{Listeners, Peers, Port, Processes, Rules, Transport};
-use crate::input::{Capture, Detail, Input, Loss, Output, Place, Settings, Start};
+use crate::identity::{Descent, Listeners, Peers, Port, Processes, Rules, Transport};
+use crate::input::{Detail, Input, Loss, Output, Settings, Start};
 use crate::time::{Moment, Span, Wall};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 /// How to look.
@@ -38,12 +40,14 @@ pub struct Config {
     pub rules: Rules,
     /// Whether a baseline is to be learned.
     pub learn: bool,
+    /// The process whose descendants are followed.
+    pub follow: Option<u32>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let (policy, rules) = (Policy::default(), Rules::default());
-        Self { window: Span::from_seconds(10), baseline: None, policy, rules, learn: false }
+        Self { window: Span::from_seconds(10), baseline: None, policy, rules, learn: false, follow: None }
     }
 }
 
@@ -88,7 +92,9 @@ pub struct Engine {
     gaps: Gaps,
     detail: Detail,
     /// What is told of the bytes of connections.
-    captures: HashMap<Place, Capture>,
+    captures: captures::Captures,
+    /// The processes that are followed, if any are.
+    descent: Option<Descent>,
     cost: Option<Cost>,
     /// The next tick is the last.
     ending: bool,
@@ -104,6 +110,7 @@ impl Engine {
             absent: absent::expected(config.baseline.as_ref()),
             services: absent::Services::default(),
             habits: config.learn.then(Habits::default),
+            descent: config.follow.map(Descent::new),
             config,
             moments,
             listeners: Listeners::default(),
@@ -120,7 +127,7 @@ impl Engine {
             loss_before: Loss::default(),
             gaps: Gaps::default(),
             detail: Detail::default(),
-            captures: HashMap::new(),
+            captures: captures::Captures::default(),
             cost: None,
             ending: false,
         }
@@ -172,7 +179,11 @@ impl Engine {
     /// # Errors
     /// As [`Baseline::learn`].
     pub fn learned(&self) -> Result<Baseline, LearnError> {
-        let mut baseline = Baseline::learn(&self.snapshot())?;
+        self.learned_of(&self.snapshot())
+    }
+
+    fn learned_of(&self, graph: &GraphSnapshot) -> Result<Baseline, LearnError> {
+        let mut baseline = Baseline::learn(graph)?;
         if let Some(habits) = &self.habits {
             habits.write_into(&mut baseline);
         }
@@ -194,6 +205,11 @@ impl Engine {
                 match Transport::from_kernel(record.transport) {
                     Transport::Unix => self.peers.resolver_answered(bytes),
                     Transport::Udp | Transport::Tcp => self.peers.dns_answered(bytes),
+                }
+            }
+            Ok(Record::Fork(record)) => {
+                if let Some(descent) = &mut self.descent {
+                    descent.forked(&record);
                 }
             }
             Ok(Record::Stream(head, bytes)) => self.stream(&head, bytes, out),

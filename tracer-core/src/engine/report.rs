@@ -56,6 +56,7 @@ impl Engine {
 
     fn completeness(&self) -> Completeness {
         let mut degraded: Vec<Degradation> = self.degraded.iter().cloned().collect();
+        degraded.extend(self.captures.degradation());
         let counted = [
             ("records could not be decoded", self.gaps.undecodable),
             ("sockets whose end was lost; what they did last may be missing", self.gaps.ends_unseen),
@@ -67,6 +68,7 @@ impl Engine {
             ("listeners beyond the cap were forgotten", self.listeners.dropped),
             ("names of peers beyond the cap were forgotten", self.peers.dropped),
             ("alerts beyond the cap were not raised", self.alerts.untold()),
+            ("processes beyond the cap were not followed", self.descent.as_ref().map_or(0, |descent| descent.dropped)),
         ];
         degraded.extend(
             counted

@@ -1,13 +1,12 @@
 //! What the bytes of connections say.
 //!
 //! Invariant: each request counts once, as one end tells it: the one that was heard first. Memory: a talk for each
-//! connection whose protocol is known or looked for, and `limits::LISTENERS` choices.
+//! connection whose protocol is known or looked for; the choices are in `captures`.
 
 use super::Engine;
 use crate::exchange::{self, ConnectionId, Speech};
 use crate::identity::Transport;
 use crate::input::{Capture, Choice, Output, Place};
-use crate::limits;
 use crate::protocol::{Piece, Side, Talk, row};
 use crate::time::Moment;
 use tracer_common::{SocketFlags, StreamHead};
@@ -35,7 +34,11 @@ impl Engine {
             share: head.share == 1,
         };
         let begin = || {
-            let talk = if older { Talk::older() } else { Talk::new() };
+            let talk = match transport {
+                Transport::Udp => Talk::datagrams(),
+                _ if older => Talk::older(),
+                _ => Talk::new(),
+            };
             Box::new(Speech::new(end, talk, counted))
         };
         let speech = connection.speech.get_or_insert_with(begin);
@@ -61,10 +64,11 @@ impl Engine {
             Transport::Unix => Place::Socket(head.cookie),
             Transport::Tcp | Transport::Udp => Place::Port { netns: endpoint.netns, port: endpoint.port, transport },
         };
-        if let Some(capture) = capture {
+        let room = if capture.is_some() || overlapping { self.captures.room(place, head.cookie) } else { None };
+        if let (Some(place), Some(capture)) = (room, capture) {
             self.choose(Choice { place, capture }, out);
         }
-        if overlapping {
+        if let (Some(place), true) = (room, overlapping) {
             self.choose_both(id, place, out);
         }
         self.count(id);
@@ -72,22 +76,21 @@ impl Engine {
 
     /// Has both ends of a connection tell all of it, and where requests overlap as a rule of all to that port.
     fn choose_both(&mut self, id: ConnectionId, place: Place, out: &mut Vec<Output>) {
-        if matches!(place, Place::Port { .. }) && self.captures.get(&place) >= Some(&Capture::Stream) {
+        if matches!(place, Place::Port { .. }) && self.captures.find(&place) >= Some(Capture::Stream) {
             return self.choose(Choice { place, capture: Capture::Streams }, out);
         }
         let Some(connection) = self.connections.get(id) else { return };
         let ends = [connection.client.as_ref(), connection.server.as_ref()];
         for cookie in ends.map(|end| end.map(|end| end.cookie)).into_iter().flatten() {
-            self.choose(Choice { place: Place::Socket(cookie), capture: Capture::Streams }, out);
+            if let Some(place) = self.captures.room(Place::Socket(cookie), cookie) {
+                self.choose(Choice { place, capture: Capture::Streams }, out);
+            }
         }
     }
 
-    /// Has more told of a place than before. What needs less there is not heard less for it.
+    /// Has more told of a place than before.
     fn choose(&mut self, choice: Choice, out: &mut Vec<Output>) {
-        let room = self.captures.len() < limits::LISTENERS;
-        let chosen = self.captures.get(&choice.place);
-        if chosen.map_or(room, |before| *before < choice.capture) {
-            self.captures.insert(choice.place, choice.capture);
+        if self.captures.choose(choice) {
             out.push(Output::Capture(choice));
         }
     }

@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// The name of a call, and what kinds of thing its ends are.
-    fn key(&self, id: CallId) -> Option<(CallKey, [ServiceKind; 2])> {
+    pub(super) fn key(&self, id: CallId) -> Option<(CallKey, [ServiceKind; 2])> {
         let (from, to) = self.graph.ends(id)?;
         let call = self.graph.get(id)?;
         let (port, transport) = (call.port.clone(), call.transport.name().to_owned());

@@ -77,8 +77,15 @@ impl Speech {
 
     /// Takes a piece that the other end tells: of use only where requests overlap.
     pub fn hear_echo(&mut self, piece: &Piece<'_>, port: u16) {
-        let Some(protocol) = self.talk.protocol().filter(|_| self.is_overlapping()) else { return };
-        self.echo.get_or_insert_with(|| Box::new(Talk::known(protocol))).hear(piece, port);
+        if !self.is_overlapping() {
+            return;
+        }
+        if self.echo.is_none() {
+            self.echo = self.talk.echo().map(Box::new);
+        }
+        if let Some(echo) = &mut self.echo {
+            echo.hear(piece, port);
+        }
     }
 
     /// Whether requests overlap, so that turns do not tell them apart.

@@ -48,6 +48,8 @@ pub struct CallNode {
     /// Who made the call last, and who served it last.
     pub client: Option<ProcessKey>,
     pub server: Option<ProcessKey>,
+    /// Who of the processes that are followed made it last.
+    pub followed: Option<ProcessKey>,
 }
 
 impl CallNode {
@@ -76,6 +78,7 @@ impl CallNode {
             limits: None,
             client: None,
             server: None,
+            followed: None,
         }
     }
 

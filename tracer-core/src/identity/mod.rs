@@ -7,6 +7,7 @@ pub mod address;
 pub mod answers;
 pub mod cgroup;
 pub mod choose;
+pub mod descent;
 pub mod environment;
 pub mod listeners;
 pub mod naming;
@@ -17,6 +18,7 @@ pub mod rules;
 mod shared;
 
 pub use address::Endpoint;
+pub use descent::Descent;
 pub use listeners::Listeners;
 pub use peers::Peers;
 pub use port::{Port, Transport};

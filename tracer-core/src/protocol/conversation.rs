@@ -74,6 +74,12 @@ impl Conversation {
         Self { state: State::New(Box::new(Openings::older())), ..Self::default() }
     }
 
+    /// One of datagrams.
+    #[must_use]
+    pub fn datagrams() -> Self {
+        Self { state: State::New(Box::new(Openings::datagrams())), ..Self::default() }
+    }
+
     /// One of which the protocol is known from elsewhere, such as that of another connection to the same place.
     #[must_use]
     pub fn known(protocol: Protocol) -> Self {

@@ -7,6 +7,8 @@
 
 mod amqp;
 mod conversation;
+mod dns;
+mod fastcgi;
 mod fields;
 mod http;
 mod http2;
@@ -38,6 +40,8 @@ use crate::input::Capture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     Amqp,
+    Dns,
+    FastCgi,
     Http,
     Http2,
     Memcached,
@@ -52,6 +56,8 @@ pub enum Protocol {
 /// Every protocol that is known; of two that fit equally well, the first is taken.
 pub static PARSERS: &[Row] = &[
     amqp::ROW,
+    dns::ROW,
+    fastcgi::ROW,
     http::ROW,
     http2::ROW,
     memcached::ROW,
@@ -78,6 +84,8 @@ pub struct Row {
     /// What a side sends after the other begins with a message: not so where frames of several messages are written in
     /// pieces that begin anywhere.
     pub turns: bool,
+    /// It is spoken in datagrams too, each a message; before one, the parser is given its length.
+    pub datagrams: bool,
     pub about: About,
 }
 

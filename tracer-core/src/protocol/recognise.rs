@@ -17,6 +17,8 @@ pub(super) type Piece = (Side, Option<Box<[u8]>>, Moment, bool);
 /// The first bytes of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Openings {
+    /// Only what is spoken in datagrams is looked for.
+    datagrams: bool,
     pieces: Vec<Piece>,
     client: Opening,
     server: Opening,
@@ -45,7 +47,12 @@ impl Openings {
     pub(super) fn older() -> Self {
         let lost = || Opening { lost: true, ..Opening::default() };
         let holes = [Side::Client, Side::Server].map(|side| (side, None, Moment::default(), false));
-        Self { pieces: holes.into(), client: lost(), server: lost() }
+        Self { pieces: holes.into(), client: lost(), server: lost(), ..Self::default() }
+    }
+
+    /// Of datagrams.
+    pub(super) fn datagrams() -> Self {
+        Self { datagrams: true, ..Self::default() }
     }
 
     pub(super) fn feed(&mut self, side: Side, bytes: &[u8], at: Moment, begins_turn: bool) {
@@ -106,7 +113,8 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
     let verdict = |begins: fn(Side, &[u8]) -> Verdict, side, opening: &Opening| {
         if opening.bytes.is_empty() { Verdict::More } else { begins(side, &opening.bytes) }
     };
-    let fitting = PARSERS.iter().filter_map(|row| {
+    let rows = PARSERS.iter().filter(|row| row.datagrams || !openings.datagrams);
+    let fitting = rows.filter_map(|row| {
         let client = verdict(row.begins, Side::Client, &openings.client);
         let server = verdict(row.begins, Side::Server, &openings.server);
         let (least, most) = (client.min(server), client.max(server));

@@ -1,12 +1,14 @@
 //! What is said on one connection, as the kernel tells its bytes: pieces with their place in each direction.
 //!
 //! Invariant: bytes between two pieces that were not told are a hole of known length; a piece that comes late or twice is
-//! a hole too. Memory: that of a [`Conversation`] and of [`Requests`].
+//! a hole too. A datagram is a message of its own, and one that was not told leaves no hole. Memory: that of a [`Conversation`] and of [`Requests`].
 
 use super::{Conversation, Ended, Event, Message, Protocol, Requests, Side, row};
 use crate::time::Moment;
 use compact_str::CompactString;
 
+/// Bytes of a datagram's length before it: as a message has over TCP, where it has one (RFC 1035 §4.2.2).
+const LENGTH_BYTES: u64 = 2;
 /// Requests that are over and wait for somebody to know whose they are.
 const ENDED: usize = 4_096;
 
@@ -15,6 +17,8 @@ const ENDED: usize = 4_096;
 pub struct Talk {
     conversation: Conversation,
     requests: Requests,
+    /// It is one of datagrams.
+    datagrams: bool,
     /// The place after the last byte of each side; `None` before the first piece of one that is older.
     client: Option<u64>,
     server: Option<u64>,
@@ -79,6 +83,18 @@ impl Talk {
         Self { conversation: Conversation::older(), ..Self::default() }
     }
 
+    /// Of datagrams.
+    #[must_use]
+    pub fn datagrams() -> Self {
+        Self { conversation: Conversation::datagrams(), datagrams: true, ..Self::default() }
+    }
+
+    /// The other end's view of this one, whose protocol is known.
+    #[must_use]
+    pub fn echo(&self) -> Option<Self> {
+        Some(Self { datagrams: self.datagrams, ..Self::known(self.protocol()?) })
+    }
+
     #[must_use]
     pub fn protocol(&self) -> Option<Protocol> {
         self.conversation.protocol()
@@ -122,6 +138,9 @@ impl Talk {
     pub fn hear(&mut self, piece: &Piece<'_>, port: u16) {
         let Piece { side, position, length, bytes, at, share, .. } = *piece;
         self.share = share;
+        if self.datagrams {
+            return self.hear_datagram(piece, port);
+        }
         let is_other = self.heard_in.replace(piece.exchange).is_some_and(|heard_in| heard_in != piece.exchange);
         let is_by_turns = self.is_by_turns();
         let turns = piece.begins && is_by_turns;
@@ -137,6 +156,16 @@ impl Talk {
         }
         self.conversation.feed(side, port, bytes, at, &mut self.events);
         self.conversation.gap(side, length.saturating_sub(bytes.len() as u64), at, &mut self.events);
+        self.take_events();
+    }
+
+    fn hear_datagram(&mut self, piece: &Piece<'_>, port: u16) {
+        let Piece { side, length, bytes, at, .. } = *piece;
+        let framed = [&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes(), bytes].concat();
+        self.conversation.realign(side);
+        self.conversation.feed(side, port, &framed, at, &mut self.events);
+        let told = (framed.len() as u64).saturating_sub(LENGTH_BYTES);
+        self.conversation.gap(side, length.saturating_sub(told), at, &mut self.events);
         self.take_events();
     }
 
@@ -233,7 +262,8 @@ impl Talk {
 
     /// Nothing more is sent: the client has sent so many bytes, and the server.
     pub fn close(&mut self, client: u64, server: u64, at: Moment) {
-        for (side, all) in [(Side::Client, client), (Side::Server, server)] {
+        let sides = [(Side::Client, client), (Side::Server, server)];
+        for (side, all) in sides.into_iter().take(if self.datagrams { 0 } else { 2 }) {
             self.miss(side, all, 0, true, at);
             self.conversation.close(side, at, &mut self.events);
         }

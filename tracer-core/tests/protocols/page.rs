@@ -130,7 +130,11 @@ fn live() -> BTreeMap<&'static str, Vec<String>> {
         let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
         let [case, title] = quoted[..] else { continue };
         let Some(name) = case.strip_prefix("protocol/") else { continue };
-        let name = if name == "grpc" { "http2" } else { name };
+        let name = match name {
+            "grpc" => "http2",
+            "fastcgi-unix" => "fastcgi",
+            name => name,
+        };
         let row = PARSERS.iter().find(|row| row.name == name);
         let row = row.unwrap_or_else(|| panic!("the live tests have a case `{case}`, and no parser has this name"));
         live.entry(row.name).or_default().push(title.to_owned());

@@ -6,7 +6,7 @@
 use super::addresses;
 use super::choices::Choices;
 use super::flows::Flows;
-use super::hooks::{HOOKS, Hook, IteratorRow};
+use super::hooks::{FOLLOWING, HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::load::{self, Loaded};
 use super::plane::{Plane, PlaneChoice};
@@ -35,6 +35,17 @@ const LOG_ALL: u8 = u8::MAX;
 const COUNTER_WORDS: usize = size_of::<Counters>() / 8;
 /// Words in one hook's counters, in the order of `SiteCounters`.
 const SITE_WORDS: usize = COUNTER_WORDS / Site::COUNT;
+
+/// How to capture, apart from the plane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Size of the ring in bytes, a power of two.
+    pub(crate) ring: u32,
+    /// Whether the programs say what they do.
+    pub(crate) kernel_log: bool,
+    /// Whether to tell which process starts which.
+    pub(crate) follows: bool,
+}
 
 /// Loaded and attached programs. Dropping it detaches and unloads everything.
 pub(crate) struct Capture {
@@ -102,17 +113,16 @@ impl std::fmt::Display for NoSocketPlane {
 pub(crate) type SiteTotals = [u64; SITE_WORDS];
 
 impl Capture {
-    /// Loads the programs and attaches every hook. `ring` is the size of the ring in bytes, a power of two; with
-    /// `kernel_log` the programs say what they do.
-    pub(crate) fn start(choice: PlaneChoice, ring: u32, kernel_log: bool) -> Result<Self> {
+    /// Loads the programs and attaches every hook.
+    pub(crate) fn start(choice: PlaneChoice, asked: Asked) -> Result<Self> {
         match choice {
-            PlaneChoice::Socket => Self::start_on_sockets(ring, kernel_log),
-            PlaneChoice::Syscall => Self::start_on(Plane::Syscall, true, ring, kernel_log),
-            PlaneChoice::Auto => Self::start_on_sockets(ring, kernel_log).or_else(|error| {
+            PlaneChoice::Socket => Self::start_on_sockets(asked),
+            PlaneChoice::Syscall => Self::start_on(Plane::Syscall, true, asked),
+            PlaneChoice::Auto => Self::start_on_sockets(asked).or_else(|error| {
                 if !error.is::<NoSocketPlane>() {
                     return Err(error);
                 }
-                let mut capture = Self::start_on(Plane::Syscall, true, ring, kernel_log)?;
+                let mut capture = Self::start_on(Plane::Syscall, true, asked)?;
                 let reason = format!("{error:#}");
                 capture.degraded.push(Degradation { name: FALLBACK.to_owned(), reason });
                 Ok(capture)
@@ -121,19 +131,20 @@ impl Capture {
     }
 
     /// The socket plane, without what reads the memory of processes where the kernel is locked down against that.
-    fn start_on_sockets(ring: u32, kernel_log: bool) -> Result<Self> {
-        Self::start_on(Plane::Socket, true, ring, kernel_log).or_else(|error| {
+    fn start_on_sockets(asked: Asked) -> Result<Self> {
+        Self::start_on(Plane::Socket, true, asked).or_else(|error| {
             if !error.is::<NoSocketPlane>() || is_unknown_here(&error) {
                 return Err(error);
             }
             // The first failure says more, should this one fail too.
-            let Ok(mut capture) = Self::start_on(Plane::Socket, false, ring, kernel_log) else { return Err(error) };
+            let Ok(mut capture) = Self::start_on(Plane::Socket, false, asked) else { return Err(error) };
             capture.degraded.push(Degradation { name: NO_MEMORY.to_owned(), reason: format!("{error:#}") });
             Ok(capture)
         })
     }
 
-    fn start_on(plane: Plane, reads_memory: bool, ring: u32, kernel_log: bool) -> Result<Self> {
+    fn start_on(plane: Plane, reads_memory: bool, asked: Asked) -> Result<Self> {
+        let Asked { ring, kernel_log, follows } = asked;
         privilege::require()?;
         let load::Kernel { offsets, kernel, mut loader } = load::read_kernel()?;
         let settings = settings(ring, reads_memory);
@@ -147,7 +158,9 @@ impl Capture {
             .allow_unsupported_maps()
             .load(plane.object())
             .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
-        let mut loaded = load::load(&mut programs, plane, &kernel);
+        // Those on input and output, which are the largest, first.
+        let hooks = || plane.hooks().iter().chain(HOOKS).chain(follows.then_some(&FOLLOWING));
+        let mut loaded = load::load(&mut programs, plane, hooks(), &kernel);
         let rows = plane.iterators();
         let [census, snapshot, living, flows, stale] =
             [rows.census, rows.snapshot, rows.living, rows.flows, rows.stale]
@@ -176,14 +189,14 @@ impl Capture {
         };
         // Edge-triggered: records that wait do not end a wait, only a program that wakes the reader does.
         epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
-        capture.attach(&mut loaded)?;
+        capture.attach(follows, &mut loaded)?;
         drop(kernel);
         load::give_back_memory();
         Ok(capture)
     }
 
-    fn attach(&mut self, loaded: &mut Loaded) -> Result<()> {
-        for hook in HOOKS.iter().chain(self.plane.hooks()) {
+    fn attach(&mut self, follows: bool, loaded: &mut Loaded) -> Result<()> {
+        for hook in HOOKS.iter().chain(self.plane.hooks()).chain(follows.then_some(&FOLLOWING)) {
             if let Err(error) = attach(&mut self.programs, hook, loaded) {
                 if hook.essential {
                     let error = error.context(format!("attach to {}: without it {}", hook.tracepoint, hook.without));

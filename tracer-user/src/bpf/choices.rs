@@ -35,7 +35,7 @@ impl Choices {
         self.version
     }
 
-    /// Chooses for a port, or for a socket. Where the map is full, the programs go on as before.
+    /// Chooses for a port, or for a socket. An error leaves the programs as before.
     pub(super) fn choose(&mut self, choice: Choice) -> Result<()> {
         let value = match choice.capture {
             Capture::None => [Level::NONE, 0, 0, 0, 0, 0, 0, 0],

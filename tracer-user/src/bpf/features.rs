@@ -4,7 +4,7 @@
 
 use super::hooks::HOOKS;
 use super::offsets;
-use super::{Capture, Look, PlaneChoice};
+use super::{Asked, Capture, Look, PlaneChoice};
 use anyhow::Result;
 
 /// One thing that was tried.
@@ -29,7 +29,7 @@ pub(crate) fn checks() -> Vec<Check> {
     if checks.iter().any(|check| check.essential && check.found.is_err()) {
         return checks;
     }
-    match Capture::start(PlaneChoice::Auto, 1 << 16, false) {
+    match Capture::start(PlaneChoice::Auto, Asked { ring: 1 << 16, kernel_log: false, follows: false }) {
         Ok(mut capture) => {
             checks.push(check("programs", true, Ok("loaded and attached".to_owned())));
             checks.push(plane(&capture));

@@ -80,5 +80,13 @@ pub(crate) const SYSTEM_CALL_PLANE: &[Hook] = &[Hook {
     essential: true,
 }];
 
+/// The one by which the processes that a command starts are followed; attached only for that.
+pub(crate) const FOLLOWING: Hook = Hook {
+    program: "fork",
+    tracepoint: "sched_process_fork",
+    without: "which processes a command starts is not known",
+    essential: true,
+};
+
 /// A program that user space runs to look at all of something: its name, the iterator's, and the map it walks.
 pub(crate) type IteratorRow = (&'static str, &'static str, Option<&'static str>);

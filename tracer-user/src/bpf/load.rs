@@ -3,7 +3,7 @@
 //!
 //! Invariant: every program of the plane is tried, and what came of it is told by its name. Memory: a result for each.
 
-use super::hooks::HOOKS;
+use super::hooks::Hook;
 use super::offsets;
 use super::plane::Plane;
 use super::refusal::refused;
@@ -54,9 +54,14 @@ impl Loaded {
     }
 }
 
-/// Loads every program of a plane.
-pub(super) fn load(programs: &mut Ebpf, plane: Plane, kernel: &Btf) -> Loaded {
-    let kinds = kinds(plane);
+/// Loads every program of a plane. `hooks` are those that shall be attached.
+pub(super) fn load<'a>(
+    programs: &mut Ebpf,
+    plane: Plane,
+    hooks: impl Iterator<Item = &'a Hook>,
+    kernel: &Btf,
+) -> Loaded {
+    let kinds = kinds(plane, hooks);
     let jobs = programs.programs_mut().filter_map(|(name, program)| {
         let place = kinds.iter().position(|(known, _)| *known == name)?;
         Some((place, name.to_owned(), kinds.get(place)?.1, program))
@@ -82,10 +87,10 @@ pub(super) fn load(programs: &mut Ebpf, plane: Plane, kernel: &Btf) -> Loaded {
 }
 
 /// The programs of a plane, the largest first.
-fn kinds(plane: Plane) -> Vec<(&'static str, Kind)> {
+fn kinds<'a>(plane: Plane, hooks: impl Iterator<Item = &'a Hook>) -> Vec<(&'static str, Kind)> {
     let rows = plane.iterators();
     let iterators = [rows.census, rows.snapshot, rows.living, rows.flows, rows.stale];
-    let hooks = plane.hooks().iter().chain(HOOKS).map(|hook| (hook.program, Kind::TracePoint(hook.tracepoint)));
+    let hooks = hooks.map(|hook| (hook.program, Kind::TracePoint(hook.tracepoint)));
     let iterators = iterators.map(|(name, target, _)| (name, Kind::Iterator(target)));
     let addresses = plane.addresses().iter().map(|name| (*name, Kind::Addresses));
     hooks.chain(iterators).chain(addresses).collect()

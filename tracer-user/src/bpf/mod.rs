@@ -22,6 +22,6 @@ mod size;
 mod slots;
 mod spill;
 
-pub(crate) use capture::{Capture, Look, SiteTotals};
+pub(crate) use capture::{Asked, Capture, Look, SiteTotals};
 pub(crate) use plane::PlaneChoice;
 pub(crate) use slots::{Slots, Told};

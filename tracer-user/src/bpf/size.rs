@@ -18,6 +18,7 @@ const MOST: &[(&str, usize, usize)] = &[
     ("destroy", 1500, 1560),
     ("exec", 980, 1130),
     ("flows", 740, 740),
+    ("fork", 130, 330),
     ("living", 30, 70),
     ("receive", 930, 0),
     ("receive_address4", 60, 0),

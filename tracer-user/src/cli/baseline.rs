@@ -102,22 +102,12 @@ impl Learn {
         let Settings { rules, policy } = configuration.settings();
         let engine =
             Engine::new(Config { window: configuration.window()?, rules, policy, learn: true, ..Config::default() });
-        let console = console::quiet();
-        let observation = Observation {
-            source,
-            engine,
-            recording: None,
-            console,
-            alerts: None,
-            listener: None,
-            reload: None,
-            stop: &stop,
-            length,
-        };
+        let observation = Observation { length, ..Observation::quiet(source, engine, &stop) };
         let learned = observation.learn()?;
         if learned.calls().is_empty() {
             bail!("no call was seen, so nothing was learned and {} is unchanged", self.file.display());
         }
+        let learned = options::keep_entries(learned, &self.file)?;
         files::write_whole(&self.file, learned.render().as_bytes())?;
         say(&format!("{}: {} calls are expected from now on", self.file.display(), learned.calls().len()));
         Ok(ExitCode::SUCCESS)

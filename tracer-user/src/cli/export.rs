@@ -3,7 +3,6 @@
 //! Invariant: needs no privilege. Memory: the engine's, or a graph of at most [`MOST_BYTES`].
 
 use super::options::ExportFile;
-use crate::console;
 use crate::run::Observation;
 use crate::source::tape::Tape;
 use crate::stop::Stop;
@@ -58,20 +57,7 @@ impl Export {
             policy: header.policy,
             ..Config::default()
         });
-        let source = Box::new(tape);
-        let console = console::quiet();
-        Observation {
-            source,
-            engine,
-            recording: None,
-            console,
-            alerts: None,
-            listener: None,
-            reload: None,
-            stop: &stop,
-            length: None,
-        }
-        .run()
+        Observation::quiet(Box::new(tape), engine, &stop).run()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The command line: one file for each subcommand.
 //!
-//! Invariant: exit codes are those of the contract: 0 done, 2 could not run, 64 wrong usage.
+//! Invariant: exit codes are those of the contract: 0 done, 1 deviations found, 2 could not run, 64 wrong usage.
 //! Memory: the arguments.
 
 mod alerts;
 mod baseline;
+mod check;
 mod config;
 mod doctor;
 mod explain;
@@ -19,6 +20,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+const DEVIATIONS: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
 const WRONG_USAGE: u8 = 64;
 
@@ -38,6 +40,7 @@ enum Command {
     Watch(watch::Watch),
     Replay(replay::Replay),
     Baseline(baseline::Baseline),
+    Check(check::Check),
     Export(export::Export),
     Config(config::Config),
     Alerts(alerts::Alerts),
@@ -72,6 +75,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Watch(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Baseline(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Alerts(command) => command.run(),

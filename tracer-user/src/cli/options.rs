@@ -145,3 +145,17 @@ pub(super) fn read_baseline(path: &Path) -> Result<Baseline> {
     let contents = files::read_whole(path)?;
     Baseline::parse(&contents).with_context(|| format!("the baseline {} cannot be used", path.display()))
 }
+
+/// What was learned, with the entries that somebody wrote into the file before, if it is there.
+pub(super) fn keep_entries(learned: Baseline, path: &Path) -> Result<Baseline> {
+    if !path.is_file() {
+        return Ok(learned);
+    }
+    let before = read_baseline(path)
+        .context("its entries of `allow` and `deny` would be lost; remove the file to begin anew")?;
+    let kept = before.allow().len() + before.deny().len();
+    if kept > 0 {
+        console::say(&format!("{}: {kept} entries of allow and deny are kept", path.display()));
+    }
+    Ok(learned.with_entries_of(&before))
+}

@@ -89,10 +89,19 @@ impl Capture {
 
     /// Loads and attaches the programs.
     pub(super) fn start(&self, configuration: &Configuration, stop: &Stop, keys: bool) -> Result<Live> {
+        self.start_with(configuration, stop, live::Extras { keys, follows: false })
+    }
+
+    /// As above, and tells which process starts which.
+    pub(super) fn start_following(&self, configuration: &Configuration, stop: &Stop) -> Result<Live> {
+        self.start_with(configuration, stop, live::Extras { keys: false, follows: true })
+    }
+
+    fn start_with(&self, configuration: &Configuration, stop: &Stop, extras: live::Extras) -> Result<Live> {
         let (kernel_log, counters) = (self.kernel_log, self.kernel_counters);
         let (plane, budget) = (configuration.plane()?, configuration.budget()?);
         let (detail, ring) = (configuration.detail()?.detail(), configuration.ring_kib()? << 10);
-        Live::start(live::Options { plane, detail, budget, ring, kernel_log, keys, counters }, stop)
+        Live::start(live::Options { plane, detail, budget, ring, kernel_log, counters, extras }, stop)
     }
 }
 

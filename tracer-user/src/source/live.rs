@@ -5,12 +5,13 @@
 //! at all sockets finds.
 
 use super::{Delivery, Source, Turn};
-use crate::bpf::{Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
+use crate::bpf::{Asked, Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
 use crate::cost::Meter;
 use crate::facts::{AcceptQueues, Facts, hosts, users};
 use crate::stop::Stop;
 use crate::{clock, console};
 use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
@@ -42,10 +43,18 @@ pub(crate) struct Options {
     pub(crate) ring: u32,
     /// Whether the programs say what they do.
     pub(crate) kernel_log: bool,
-    /// Whether keys end a wait.
-    pub(crate) keys: bool,
     /// Whether to say at the end what each hook counted.
     pub(crate) counters: bool,
+    pub(crate) extras: Extras,
+}
+
+/// What only some who capture need.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    /// Whether keys end a wait.
+    pub(crate) keys: bool,
+    /// Whether to tell which process starts which.
+    pub(crate) follows: bool,
 }
 
 /// The running kernel.
@@ -57,8 +66,8 @@ pub(crate) struct Live {
     meter: Meter,
     facts: Facts,
     queues: AcceptQueues,
-    /// Why accept queues are not looked at, if that was not told yet.
-    queues_unseen: Option<Degradation>,
+    /// What does not work since that was told last, the newest of each kind.
+    failures: BTreeMap<&'static str, String>,
     counters: bool,
     /// Records taken out of the ring.
     received: u64,
@@ -76,10 +85,11 @@ pub(crate) struct Live {
 impl Live {
     /// Loads and attaches the programs. A wait ends as soon as a signal comes.
     pub(crate) fn start(options: Options, stop: &Stop) -> Result<Self> {
-        let mut capture = Capture::start(options.plane, options.ring, options.kernel_log)?;
+        let Options { ring, kernel_log, extras: Extras { follows, .. }, .. } = options;
+        let mut capture = Capture::start(options.plane, Asked { ring, kernel_log, follows })?;
         capture.set_detail(options.detail);
         capture.also_wait_for(stop.as_fd())?;
-        if options.keys && std::io::stdin().is_terminal() {
+        if options.extras.keys && std::io::stdin().is_terminal() {
             capture.also_wait_for(std::io::stdin().as_fd())?;
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -92,7 +102,7 @@ impl Live {
             budget: options.budget.map(|limit| Budget::new(limit, options.detail)),
             facts: Facts::new(),
             queues: AcceptQueues::default(),
-            queues_unseen: None,
+            failures: BTreeMap::new(),
             counters,
             received: 0,
             host,
@@ -159,7 +169,9 @@ impl Live {
         if let Some(overflows) = self.queues.look() {
             each(Delivery::Input(Input::Overflows(overflows)));
         }
-        self.queues_unseen.take().into_iter().for_each(|unseen| each(Delivery::Input(Input::Degraded(unseen))));
+        for (name, reason) in std::mem::take(&mut self.failures) {
+            each(Delivery::Input(Input::Degraded(Degradation { name: name.to_owned(), reason })));
+        }
         if whole {
             each(Delivery::Input(Input::Looked { began }));
         }
@@ -304,12 +316,14 @@ impl Source for Live {
 
     fn watch_queues(&mut self, netns: u32, by: ProcessKey) {
         if let Err(error) = self.queues.watch(netns, by.pid) {
-            let name = "full accept queues of a network namespace are not seen".to_owned();
-            self.queues_unseen = Some(Degradation { name, reason: format!("{error:#}") });
+            self.failures.insert("full accept queues of a network namespace are not seen", format!("{error:#}"));
         }
     }
 
-    fn choose(&mut self, choice: Choice) -> Result<()> {
-        self.capture.choose(choice)
+    fn choose(&mut self, choice: Choice) {
+        // The programs go on as before, and the calls are seen.
+        if let Err(error) = self.capture.choose(choice) {
+            self.failures.insert("requests of some connections are not understood", format!("{error:#}"));
+        }
     }
 }

@@ -41,9 +41,7 @@ pub(crate) trait Source {
     fn look_up(&mut self, process: ProcessKey) -> Option<ProcessFacts>;
 
     /// Changes what is told of the bytes of connections, where that is possible.
-    fn choose(&mut self, _choice: Choice) -> Result<()> {
-        Ok(())
-    }
+    fn choose(&mut self, _choice: Choice) {}
 
     /// Looks at the accept queues of a network namespace in which this process is, from now on, where that is possible.
     fn watch_queues(&mut self, _netns: u32, _by: ProcessKey) {}

@@ -3,7 +3,7 @@
 //! Invariant: every process started here is ended here, by pid. Memory: the tracer's output.
 
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -169,11 +169,11 @@ impl Tracer {
             .spawn()
             .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        errors.read_line(&mut line).unwrap();
-        if !line.contains("watching") {
-            errors.read_to_string(&mut line).unwrap();
-            panic!("the tracer ended with {:?} and said: {line}", child.wait());
+        let mut said = String::new();
+        while !said.contains("watching") {
+            if errors.read_line(&mut said).unwrap() == 0 {
+                panic!("the tracer ended with {:?} and said: {said}", child.wait());
+            }
         }
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
         let (sender, lines) = std::sync::mpsc::channel();

@@ -7,6 +7,7 @@
 mod accounting;
 mod alerts;
 mod before;
+mod check;
 mod counting;
 mod coverage;
 mod demo;
@@ -15,6 +16,7 @@ mod failures;
 mod host;
 mod kinds;
 mod life;
+mod listen;
 mod lives;
 mod names;
 mod namespaces;

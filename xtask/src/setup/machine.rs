@@ -65,6 +65,9 @@ fn is_met(need: Need) -> bool {
         Need::Working(name) => output_of(name, &["--version"]).is_some(),
         Need::PostgresProgram(name) => fs::read_dir("/usr/lib/postgresql")
             .is_ok_and(|versions| versions.flatten().any(|version| version.path().join("bin").join(name).is_file())),
+        Need::PhpServer => fs::read_dir("/usr/sbin").is_ok_and(|programs| {
+            programs.flatten().any(|program| program.file_name().as_encoded_bytes().starts_with(b"php-fpm"))
+        }),
         Need::PythonModule(name) => output_of("/usr/bin/python3", &["-c", &format!("import {name}")]).is_some(),
     }
 }

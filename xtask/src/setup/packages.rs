@@ -12,6 +12,8 @@ pub(crate) enum Need {
     Working(&'static str),
     /// The program `bin/…` of some installed version of PostgreSQL; Debian keeps them off `PATH`.
     PostgresProgram(&'static str),
+    /// The application server of some installed version of PHP; Debian keeps its version in its name.
+    PhpServer,
     /// A module that `/usr/bin/python3` can import.
     PythonModule(&'static str),
 }
@@ -33,6 +35,9 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("memcached"), &["memcached"]),
     (Need::Program("nats-server"), &["nats-server"]),
     (Need::Program("mosquitto"), &["mosquitto"]),
+    (Need::Program("dnsmasq"), &["dnsmasq-base"]),
+    (Need::PythonModule("dns"), &["python3-dnspython"]),
+    (Need::PhpServer, &["php-fpm"]),
     (Need::Program("rabbitmq-server"), &["rabbitmq-server"]),
     (Need::Program("epmd"), &["erlang-base"]),
     (Need::Program("redis-cli"), &["redis-tools"]),
@@ -47,6 +52,7 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("openssl"), &["openssl"]),
     (Need::Program("dot"), &["graphviz"]),
     (Need::Working("/usr/bin/python3"), &["python3"]),
+    (Need::PythonModule("pytest"), &["python3-pytest"]),
     (Need::PythonModule("redis"), &["python3-redis"]),
     (Need::PythonModule("psycopg2"), &["python3-psycopg2"]),
     (Need::Program("bpftool"), &["bpftool"]),

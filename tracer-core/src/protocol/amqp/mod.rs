@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Amqp>::default(),
     capture: Capture::Stream,
     turns: true,
+    datagrams: false,
     about: About {
         specification: "AMQP 0-9-1, with RabbitMQ's extensions",
         recognised: "the protocol header; a frame of a method that there is; a heartbeat",

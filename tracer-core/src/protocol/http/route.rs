@@ -13,7 +13,7 @@ const WORD_BYTES: usize = 24;
 /// Between the words of a segment. Any other byte that is no letter or digit makes the segment a value.
 const SEPARATORS: &[u8] = b"-_.:()~$*!";
 /// In place of a value.
-const VALUE: &str = "{id}";
+pub(in super::super) const VALUE: &str = "{id}";
 /// From so many bytes on, letters without digits may be a number in hexadecimal, or a secret.
 const LONG_BYTES: usize = 16;
 
@@ -55,7 +55,8 @@ fn path(target: &[u8]) -> &[u8] {
     slash.and_then(|slash| authority.get(slash..)).unwrap_or(b"/")
 }
 
-fn push_segment(route: &mut String, segment: &[u8]) {
+/// A segment of a path, or what is made of words as one is.
+pub(in super::super) fn push_segment(route: &mut String, segment: &[u8]) {
     // What follows a semicolon are parameters, such as the id of a session.
     let segment = segment.split(|byte| *byte == b';').next().unwrap_or_default();
     let is_name = segment.len() <= SEGMENT_BYTES

@@ -20,6 +20,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Memcached>::default(),
     capture: Capture::Stream,
     turns: true,
+    datagrams: false,
     about: About {
         specification: "memcached's protocol.txt (text, meta) and protocol-binary.txt",
         recognised: "a line of a text or meta command, or of a response to one; a header of the binary protocol",

@@ -28,6 +28,7 @@ pub(super) const ROW: Row = Row {
     // Executions name statements that were prepared long before.
     capture: Capture::Stream,
     turns: true,
+    datagrams: false,
     about: About {
         specification: "MySQL client/server protocol since 4.1, with the extensions of MariaDB",
         recognised: "the greeting of the server and the login; commands and answers whose length and content fit",

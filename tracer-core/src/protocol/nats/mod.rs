@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Nats>::default(),
     capture: Capture::Stream,
     turns: true,
+    datagrams: false,
     about: About {
         specification: "NATS client protocol",
         recognised: "`INFO` and `CONNECT`; whole lines of its grammar",

@@ -26,6 +26,7 @@ pub(super) const ROW: Row = Row {
     // Executions name statements that were prepared long before.
     capture: Capture::Stream,
     turns: true,
+    datagrams: false,
     about: About {
         specification: "PostgreSQL documentation, chapter 55: frontend/backend protocol 3.0 to 3.2",
         recognised: "the first message of a client; later ones whose length and content fit their kind",

@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Redis>::default(),
     capture: Capture::Heads { error: Some(ErrorByte { at: 0, byte: b'-' }) },
     turns: true,
+    datagrams: false,
     about: About {
         specification: "RESP2, RESP3, inline commands",
         recognised: "a command as an array of bulk strings, or inline and of a known name; every type of reply",

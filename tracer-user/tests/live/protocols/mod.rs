@@ -3,8 +3,10 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
+mod applications;
 mod clocks;
 mod faults;
+mod lookups;
 mod messaging;
 mod stores;
 mod web;
