@@ -6,10 +6,14 @@
 use anyhow::{Context as _, Result, bail};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read whole.
 const MOST_BYTES: u64 = 64 << 20;
+/// Bits of a mode: others may write; nobody may remove what is another's.
+const OTHERS_WRITE: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// Replaces the contents of `path`.
 pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
@@ -42,13 +46,50 @@ pub(crate) fn check_folder(path: &Path) -> Result<()> {
 
 /// Reads a file whole, refusing what cannot be one of ours.
 pub(crate) fn read_whole(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    read_from(File::open(path).with_context(|| format!("open {}", path.display()))?, path)
+}
+
+fn read_from(file: File, path: &Path) -> Result<Vec<u8>> {
     let mut contents = Vec::new();
     file.take(MOST_BYTES + 1).read_to_end(&mut contents).with_context(|| format!("read {}", path.display()))?;
     if contents.len() as u64 > MOST_BYTES {
         bail!("{} is larger than {} MiB: it is none of the tracer's files", path.display(), MOST_BYTES >> 20);
     }
     Ok(contents)
+}
+
+/// Reads a file that decides what the tracer says or does: a configuration, a baseline. One that any user of this host
+/// could have written is refused; a pipe, such as `/dev/stdin`, is whose it is.
+pub(crate) fn read_guarded(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let metadata = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+    if metadata.is_file() {
+        check_writers(path, &metadata)?;
+    }
+    read_from(file, path)
+}
+
+/// Refuses a file that others can write, or replace: by its folder, or by that of the link which leads to it.
+fn check_writers(path: &Path, file: &fs::Metadata) -> Result<()> {
+    if file.mode() & OTHERS_WRITE != 0 {
+        bail!("{0} can be written by every user: take that away with `chmod go-w {0}`", path.display());
+    }
+    let looked = || format!("look at {}", path.display());
+    let link = fs::symlink_metadata(path).with_context(looked)?.is_symlink();
+    let real = fs::canonicalize(path).with_context(looked)?;
+    for (path, is_link) in [(path, link), (real.as_path(), false)] {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mode = fs::metadata(folder).with_context(looked)?.mode();
+        // In a sticky folder, such as /tmp, nobody replaces what is not theirs; but a link there may be anybody's.
+        if mode & OTHERS_WRITE != 0 && (is_link || mode & STICKY == 0) {
+            bail!(
+                "{}: every user can replace it, as its folder {} can be written by all: move it, or `chmod go-w` the folder",
+                path.display(),
+                folder.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, contents: &[u8]) -> Result<()> {

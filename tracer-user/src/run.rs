@@ -12,7 +12,6 @@ use crate::source::{Delivery, Source, Turn};
 use crate::stop::Stop;
 use anyhow::Result;
 use std::time::{Duration, Instant};
-use tracer_core::baseline::Baseline;
 use tracer_core::graph::snapshot::{Degradation, GraphSnapshot};
 use tracer_core::input::Fired;
 use tracer_core::{Engine, Input, Output};
@@ -57,14 +56,6 @@ impl Observation<'_> {
     pub(crate) fn run(mut self) -> Result<GraphSnapshot> {
         self.observe()?;
         self.finish()
-    }
-
-    /// Observes; returns what is expected from now on.
-    pub(crate) fn learn(mut self) -> Result<Baseline> {
-        self.observe()?;
-        let learned = self.engine.learned()?;
-        self.finish()?;
-        Ok(learned)
     }
 
     /// Observes; returns all that is known at the end.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Bytes of a comment.
-const COMMENT_BYTES: usize = 1_024;
+pub(super) const COMMENT_BYTES: usize = 1_024;
 
 /// Calls that are allowed, or denied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,19 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// One about this call alone; `None` where an id is none of ours: longer than a pattern can be, or a regular expression.
+    #[must_use]
+    pub fn of(call: &CallKey) -> Option<Self> {
+        let literal = |id: &str| Pattern::try_from(CallKey::literal(id)).ok().filter(|_| !id.starts_with('/'));
+        Some(Self {
+            from: Some(literal(&call.from)?),
+            to: Some(literal(&call.to)?),
+            port: Some(call.port.clone()),
+            transport: Some(call.transport.clone()),
+            comment: None,
+        })
+    }
+
     /// Whether it is about the call.
     #[must_use]
     pub fn matches(&self, call: &CallKey) -> bool {

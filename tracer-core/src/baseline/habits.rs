@@ -1,6 +1,6 @@
 //! What windows teach of a call beyond its totals: the rhythm of its day and how its figures scatter.
 //!
-//! Invariant: the same windows in the same order give the same habits. Memory: 24 counts and twice
+//! Invariant: the same windows in the same order give the same habits. Memory: 24 counts and four times
 //! `spread::MOST_VALUES` values for each call.
 
 use super::rhythm::Hours;
@@ -24,6 +24,9 @@ pub struct Observed {
     pub length: Span,
     pub requests: u64,
     pub mean: Option<Span>,
+    pub p99: Option<Span>,
+    /// Share of the attempts that failed; `None` of none.
+    pub error_rate: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,9 @@ struct CallHabits {
     rates: Thinned<(Wall, f64)>,
     /// Mean latencies, milliseconds.
     means: Thinned<f64>,
+    /// 99th percentiles, milliseconds.
+    p99s: Thinned<f64>,
+    errors: Thinned<f64>,
 }
 
 impl Habits {
@@ -47,6 +53,12 @@ impl Habits {
         habits.rates.add((window.at, window.requests as f64 / window.length.as_seconds()));
         if let Some(mean) = window.mean {
             habits.means.add(mean.as_millis());
+        }
+        if let Some(p99) = window.p99 {
+            habits.p99s.add(p99.as_millis());
+        }
+        if let Some(rate) = window.error_rate {
+            habits.errors.add(rate);
         }
     }
 
@@ -68,7 +80,10 @@ impl CallHabits {
             Some(rate / usual)
         };
         call.rate_spread = Spread::of(self.rates.iter().filter_map(relative), self.rates.seen()).map(rounded);
-        call.mean_spread = Spread::of(self.means.iter().copied(), self.means.seen()).map(rounded);
+        let spread = |values: &Thinned<f64>| Spread::of(values.iter().copied(), values.seen()).map(rounded);
+        call.mean_spread = spread(&self.means);
+        call.p99_spread = spread(&self.p99s);
+        call.error_spread = spread(&self.errors);
     }
 }
 

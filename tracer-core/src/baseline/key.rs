@@ -36,11 +36,17 @@ impl CallKey {
     /// The element of a baseline's list `allow` that makes the call an expected one.
     #[must_use]
     pub fn allow(&self) -> String {
-        // `globset::escape` leaves the backslash, which escapes.
-        let literal = |id: &String| globset::escape(id).replace('\\', r"\\");
-        let entry = Self { from: literal(&self.from), to: literal(&self.to), ..self.clone() };
+        let entry = Self { from: Self::literal(&self.from), to: Self::literal(&self.to), ..self.clone() };
         // A struct of texts and a number: nothing that JSON could not hold.
         printable_json(&serde_json::to_string(&entry).unwrap_or_default())
+    }
+}
+
+impl CallKey {
+    /// The glob that means an id and nothing else.
+    pub(super) fn literal(id: &str) -> String {
+        // `globset::escape` leaves the backslash, which escapes.
+        globset::escape(id).replace('\\', r"\\")
     }
 }
 

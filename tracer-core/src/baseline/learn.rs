@@ -8,9 +8,10 @@
 
 use super::standing::is_identified;
 use super::{Baseline, CallKey, ExpectedCall, Learned, SCHEMA};
+use crate::graph::OPERATIONS;
 use crate::graph::snapshot::{Call, GraphSnapshot};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why nothing can be learned from a graph.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,21 @@ impl Baseline {
     }
 }
 
+impl Baseline {
+    /// Lists what was asked for over each call, where a parser told. Of a call with as many operations as the graph names
+    /// at most, some may have no name: it lists none, and so expects all.
+    #[must_use]
+    pub fn with_operations_of(mut self, graph: &GraphSnapshot) -> Self {
+        let calls: BTreeMap<CallKey, &Call> = graph.calls.iter().map(|call| (CallKey::of(call), call)).collect();
+        for expected in &mut self.calls {
+            let operations = calls.get(&expected.key()).map(|call| call.operations.as_slice()).unwrap_or_default();
+            let named: BTreeSet<String> = operations.iter().filter_map(|operation| operation.name.clone()).collect();
+            expected.operations = Some(named).filter(|named| (1..OPERATIONS).contains(&named.len()));
+        }
+        self
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "figures for people; exact below 2^53")]
 fn expected(call: &Call, seconds: f64) -> ExpectedCall {
     let attempts = call.requests.saturating_add(call.failed_connections);
@@ -68,7 +84,10 @@ fn expected(call: &Call, seconds: f64) -> ExpectedCall {
         samples: latency.map_or(0, |latency| latency.samples),
         rate_spread: None,
         mean_spread: None,
+        p99_spread: None,
+        error_spread: None,
         rhythm: None,
+        operations: None,
     }
 }
 
@@ -86,7 +105,7 @@ fn valid(figure: f64) -> Option<f64> {
 }
 
 /// Six decimals: a nanosecond in milliseconds, a request in eleven days in requests per second.
-fn rounded(figure: f64) -> f64 {
+pub(super) fn rounded(figure: f64) -> f64 {
     let rounded = (figure * 1e6).round() / 1e6;
     if rounded.is_finite() { rounded } else { figure }
 }

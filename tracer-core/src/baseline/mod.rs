@@ -1,34 +1,44 @@
 //! The baseline: the calls that are expected, how often and how fast. File format `tracer.baseline/1`.
 //!
-//! `learn` makes one of a graph, `habits` adds what windows teach (`rhythm`, `spread`), `parse` reads one that a person has reviewed, `standing` says how a call stands to it,
-//! `diff` compares two. Invariant: calls are sorted by key, no key twice, every figure finite and not negative, so that
+//! `learn` makes one of a graph, `habits` adds what windows teach (`rhythm`, `spread`), `saturation` says when enough was
+//! seen, `parse` reads one that a person has reviewed, `standing` says how a call stands to it, `difference` compares two,
+//! `approve` takes calls of a graph in, `merge` makes one of several. Invariant: calls are sorted by key, no key twice, every figure finite and not negative, so that
 //! equal baselines are equal bytes and a change is a small change in version control.
 //! Memory: at most `limits::CALLS` calls, from at most `limits::BASELINE_BYTES` bytes.
 
-mod diff;
+mod approve;
+pub mod difference;
 mod entry;
 mod habits;
 mod key;
 mod learn;
+mod merge;
 mod parse;
 mod rhythm;
+mod saturation;
 mod spread;
 mod standing;
 
-pub use diff::{Diff, diff};
+pub use approve::{Approval, ApproveError, Choice, Described};
+pub use difference::Difference;
 pub use entry::{Entry, is_called};
 pub use habits::{Habits, Observed};
 pub use key::CallKey;
 pub use learn::LearnError;
+pub use merge::{MergeError, merge};
 pub use parse::BaselineError;
 pub use rhythm::Rhythm;
+pub use saturation::{Progress, Saturation, TIMES as SATURATION_TIMES};
+pub(crate) use spread::MAD_DEVIATIONS;
 pub use spread::Spread;
 pub use standing::Standing;
+pub(crate) use standing::is_identified;
 
 use crate::identity::Port;
 use crate::time::Wall;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The value of the field `schema`.
@@ -57,7 +67,7 @@ pub struct Learned {
     pub from: String,
     /// RFC 3339.
     pub until: String,
-    /// From `from` to `until`.
+    /// That were observed: from `from` to `until`, or less where several runs were merged.
     #[serde(deserialize_with = "parse::figure")]
     pub seconds: f64,
     /// Calls of the graph that are not listed because one of their ends was not identified.
@@ -96,9 +106,18 @@ pub struct ExpectedCall {
     /// Of the windows' mean latencies, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_spread: Option<Spread>,
+    /// Of the windows' 99th percentiles, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_spread: Option<Spread>,
+    /// Of the windows' error rates, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_spread: Option<Spread>,
     /// How the rate goes with the hour; `None` unless a whole day was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rhythm: Option<Rhythm>,
+    /// What is asked for, as the graph names it; `None`: whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<BTreeSet<String>>,
 }
 
 impl Baseline {

@@ -23,6 +23,12 @@ pub struct Rhythm([f64; HOURS]);
 pub(super) struct Hours([(u64, Span); HOURS]);
 
 impl Rhythm {
+    #[expect(clippy::cast_precision_loss, reason = "24")]
+    fn of_rates(rates: [f64; HOURS]) -> Option<Self> {
+        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+        (mean > 0.0).then(|| Self(rates.map(|rate| (rate / mean * 1e4).round() / 1e4)))
+    }
+
     /// The factor at a moment.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of an hour, exact below 2^53")]
@@ -52,10 +58,17 @@ impl Hours {
         if self.0.iter().any(|(_, time)| *time < LEAST_SEEN) {
             return None;
         }
-        let rates = self.0.map(|(requests, time)| requests as f64 / time.as_seconds());
-        let mean = rates.iter().sum::<f64>() / rates.len() as f64;
-        (mean > 0.0).then(|| Rhythm(rates.map(|rate| (rate / mean * 1e4).round() / 1e4)))
+        Rhythm::of_rates(self.0.map(|(requests, time)| requests as f64 / time.as_seconds()))
     }
+}
+
+/// The mean of rhythms, each with the weight of its rate; `None` of none, or where nothing ever came.
+pub(super) fn mean(rhythms: impl Iterator<Item = (Rhythm, f64)>) -> Option<Rhythm> {
+    let mut hours = [0.0; HOURS];
+    for (rhythm, weight) in rhythms {
+        hours.iter_mut().zip(rhythm.0).for_each(|(hour, factor)| *hour += factor * weight);
+    }
+    Rhythm::of_rates(hours)
 }
 
 impl<'de> Deserialize<'de> for Rhythm {

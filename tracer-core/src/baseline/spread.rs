@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Values that a spread is computed from; of more, every second, fourth, … is kept.
 pub(super) const MOST_VALUES: usize = 256;
 
+/// What the median absolute deviation of a normal distribution is multiplied by to give its standard deviation.
+pub(crate) const MAD_DEVIATIONS: f64 = 1.4826;
+
 /// The scatter of a figure over windows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -52,6 +52,6 @@ impl<'a> Standing<'a> {
 }
 
 /// Whether a service of this kind is the same service in another run.
-pub(super) fn is_identified(kind: ServiceKind) -> bool {
+pub(crate) fn is_identified(kind: ServiceKind) -> bool {
     kind.is_local() || kind == ServiceKind::Peer
 }

@@ -7,11 +7,8 @@
 //! rule of its own. Invariant: what is expected follows the hour of the day where the baseline knows it. Memory: none.
 
 use super::CallWindow;
-use crate::baseline::{ExpectedCall, Standing};
+use crate::baseline::{ExpectedCall, MAD_DEVIATIONS, Standing};
 use crate::time::Span;
-
-/// What the median absolute deviation of a normal distribution is multiplied by to give its standard deviation.
-pub(super) const MAD_DEVIATIONS: f64 = 1.4826;
 
 /// What the baseline expects of a window.
 #[derive(Clone, Copy, Debug)]

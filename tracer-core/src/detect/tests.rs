@@ -23,7 +23,10 @@ pub(super) fn expected() -> ExpectedCall {
         samples: 72_000,
         rate_spread: None,
         mean_spread: None,
+        p99_spread: None,
+        error_spread: None,
         rhythm: None,
+        operations: None,
     }
 }
 

@@ -15,7 +15,7 @@ mod stream;
 mod windows;
 
 use crate::alert::AlertBook;
-use crate::baseline::{Baseline, Habits, LearnError};
+use crate::baseline::{Baseline, Habits, LearnError, Progress, Saturation};
 use crate::decode::{Record, decode};
 use crate::detect::Policy;
 use crate::exchange::Connections;
@@ -83,6 +83,8 @@ pub struct Engine {
     services: absent::Services,
     /// What windows teach, while a baseline is learned.
     habits: Option<Habits>,
+    /// When calls were new, while a baseline is learned.
+    saturation: Option<Saturation>,
     /// Names of users, for evidence.
     users: BTreeMap<u32, String>,
     degraded: BTreeSet<Degradation>,
@@ -110,6 +112,7 @@ impl Engine {
             absent: absent::expected(config.baseline.as_ref()),
             services: absent::Services::default(),
             habits: config.learn.then(Habits::default),
+            saturation: None,
             descent: config.follow.map(Descent::new),
             config,
             moments,
@@ -159,6 +162,7 @@ impl Engine {
         self.moments.start = start.clone();
         self.moments.now = start.at;
         self.moments.window_began = start.at;
+        self.saturation = self.config.learn.then(|| Saturation::new(self.config.window, start.at));
     }
 
     /// Takes over a changed configuration. Services that have a name keep it until a new connection shows another.
@@ -180,6 +184,12 @@ impl Engine {
     /// As [`Baseline::learn`].
     pub fn learned(&self) -> Result<Baseline, LearnError> {
         self.learned_of(&self.snapshot())
+    }
+
+    /// How far learning is; `None` where nothing is learned, or before the start.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        self.saturation.as_ref().map(|saturation| saturation.progress(self.moments.now))
     }
 
     fn learned_of(&self, graph: &GraphSnapshot) -> Result<Baseline, LearnError> {

@@ -3,6 +3,7 @@
 //! Invariant: whatever is missing is said in `completeness`. Memory: one snapshot.
 
 use super::Engine;
+use crate::baseline::is_identified;
 use crate::exchange::Connection;
 use crate::export::metrics::Exposition;
 use crate::graph::snapshot::{Completeness, Degradation, GraphSnapshot};
@@ -99,6 +100,12 @@ impl Engine {
         let Some(call) = self.graph.get_mut(id) else { return };
         if std::mem::replace(&mut call.told, true) {
             return;
+        }
+        let now = self.moments.now;
+        if let (Some((_, ends)), Some(saturation)) = (self.key(id), &mut self.saturation)
+            && ends.into_iter().all(is_identified)
+        {
+            saturation.new_call(now);
         }
         // The call is told first, then what is wrong with it.
         let mut alerts = Vec::new();

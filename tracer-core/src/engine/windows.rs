@@ -121,7 +121,10 @@ impl Engine {
                 services.add(&key, ends, &window, seen.window.responses);
                 if let Some(habits) = self.habits.as_mut().filter(|_| seen.complete && !seen.loss) {
                     let mean = window.latency.map(|latency| latency.mean);
-                    habits.add(&key, &Observed { at, length, requests: window.requests, mean });
+                    let p99 = window.latency.map(|latency| latency.p99);
+                    let attempts = window.requests.saturating_add(window.failed_connections);
+                    let error_rate = (attempts > 0).then(|| share(window.errors, attempts));
+                    habits.add(&key, &Observed { at, length, requests: window.requests, mean, p99, error_rate });
                 }
                 call.judge.close_window(&window, &limits)
             }
@@ -168,6 +171,12 @@ impl Engine {
         let kinds = [from.name.kind(), to.name.kind()];
         Some((CallKey { from: from.name.id(), to: to.name.id(), port, transport }, kinds))
     }
+}
+
+/// A share of a count, 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests, exact below 2^53")]
+fn share(part: u64, whole: u64) -> f64 {
+    (part as f64 / whole as f64).min(1.0)
 }
 
 /// What a judgement is about.

@@ -17,7 +17,7 @@ const BLANK: [char; 5] = ['\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ff
 ///
 /// Those are controls, format characters (direction, zero width, tags), separators but the space, unassigned and
 /// private ones, and marks that would sit on their neighbour.
-pub(super) fn visible(name: &str) -> String {
+pub(crate) fn visible(name: &str) -> String {
     if name.trim().is_empty() {
         return "(no name)".to_owned();
     }
@@ -68,7 +68,7 @@ pub(super) fn quote_dot(visible: &str) -> String {
 ///
 /// Mermaid reads its strings as Markdown and HTML, after several replacements over the whole file. So every character
 /// that is not a letter or a digit becomes an entity code, but for the few that have no meaning inside a word.
-pub(super) fn quote_mermaid(visible: &str) -> String {
+pub(crate) fn quote_mermaid(visible: &str) -> String {
     let mut quoted = String::with_capacity(visible.len());
     let mut before = ' ';
     let mut rest = visible.chars();
@@ -103,7 +103,7 @@ pub(super) fn quote_mermaid(visible: &str) -> String {
 /// For a YAML string in double quotes (YAML 1.2, section 5.7), as a Mermaid file begins with.
 ///
 /// Mermaid rewrites what looks like HTML before it reads the YAML, so ASCII punctuation is written by number.
-pub(super) fn quote_yaml(visible: &str) -> String {
+pub(crate) fn quote_yaml(visible: &str) -> String {
     let mut quoted = String::with_capacity(visible.len());
     for c in visible.chars() {
         if c.is_ascii_punctuation() && !matches!(c, '-' | '.' | ':' | ',' | '/' | '_' | '(' | ')') {

@@ -5,7 +5,7 @@
 //! the drawings cut every name at `escape::SHOWN_CHARS`.
 
 mod dot;
-mod escape;
+pub(crate) mod escape;
 mod json;
 mod mermaid;
 pub mod metrics;

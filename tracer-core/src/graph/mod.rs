@@ -15,6 +15,7 @@ pub mod snapshot;
 mod view;
 
 pub use call::CallNode;
+pub use operations::OPERATIONS;
 pub use service::{ServiceName, ServiceNode};
 pub use view::{Moments, Open};
 

@@ -9,8 +9,8 @@ use crate::protocol::{Ended, Fault, Operation, Status};
 use std::collections::BTreeMap;
 use tracer_common::Exchange;
 
-/// Operations of a call.
-const OPERATIONS: usize = 128;
+/// Operations of a call that are told apart.
+pub const OPERATIONS: usize = 128;
 /// Statuses of an operation.
 const STATUSES: usize = 16;
 

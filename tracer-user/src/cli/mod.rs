@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod explain;
 mod export;
+mod observed;
 mod options;
 mod replay;
 mod simulate;

@@ -142,7 +142,7 @@ pub(super) fn window(text: &str) -> Result<String, String> {
 
 /// Reads a baseline, or says what is wrong with the file.
 pub(super) fn read_baseline(path: &Path) -> Result<Baseline> {
-    let contents = files::read_whole(path)?;
+    let contents = files::read_guarded(path)?;
     Baseline::parse(&contents).with_context(|| format!("the baseline {} cannot be used", path.display()))
 }
 

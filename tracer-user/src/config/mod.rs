@@ -127,7 +127,7 @@ pub(crate) fn load(places: &Places) -> Result<Configuration> {
 }
 
 fn read(path: &Path) -> Result<Document> {
-    let contents = files::read_whole(path)?;
+    let contents = files::read_guarded(path)?;
     Document::parse(&contents).with_context(|| format!("the configuration {} cannot be used", path.display()))
 }
 
