@@ -14,8 +14,9 @@ use std::process::{Command, Stdio};
 
 use roxmltree::{Document, Node, ParsingOptions};
 use serde::Deserialize;
+use tracer_core::baseline::{Baseline, Difference, difference};
 use tracer_core::export::Format;
-use tracer_core::graph::snapshot::GraphSnapshot;
+use tracer_core::graph::snapshot::{Call, GraphSnapshot};
 
 /// What a foreign tool drew; a label has a line for each line of the picture.
 #[derive(Debug, Deserialize)]
@@ -87,6 +88,10 @@ fn lines(group: Node<'_, '_>) -> String {
 }
 
 fn drawn_by_mermaid(graph: &GraphSnapshot) -> Option<Drawing> {
+    read_by_mermaid(&Format::Mermaid.render(graph))
+}
+
+fn read_by_mermaid(text: &str) -> Option<Drawing> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let modules =
         std::env::var_os("TRACER_NODE_MODULES").map_or_else(|| here.join("../target/node/node_modules"), PathBuf::from);
@@ -97,7 +102,7 @@ fn drawn_by_mermaid(graph: &GraphSnapshot) -> Option<Drawing> {
     let modules = modules.canonicalize().unwrap();
     let mut node = Command::new("node");
     node.arg(here.join("tests/mermaid/check.mjs")).arg(modules);
-    let Some(seen) = output(&mut node, &Format::Mermaid.render(graph)) else {
+    let Some(seen) = output(&mut node, text) else {
         skip("node", "install Node.js 20 or later");
         return None;
     };
@@ -150,5 +155,48 @@ fn mermaid_draws_hostile_names_as_names() {
     let graph = graphs::hostile();
     if let Some(drawing) = drawn_by_mermaid(&graph) {
         assert_same(&drawing, &graph, graph.services.len() + 1);
+    }
+}
+
+/// All calls of a graph but each third, of which some have changed, as the difference of two baselines.
+fn difference(graph: &GraphSnapshot) -> Difference {
+    let call = |place: usize, call: &Call| {
+        serde_json::json!({
+            "from": call.from, "to": call.to, "port": call.port, "transport": call.transport,
+            "protocol": if place.is_multiple_of(2) { "http" } else { "h2" }, "requests": 1, "requests_per_second": 1.0,
+            "mean_ms": null, "p99_ms": null, "error_rate": null, "samples": 0,
+        })
+    };
+    let baseline = |left_out: usize, shift: usize| {
+        let calls = graph.calls.iter().enumerate().filter(|(place, _)| place % 3 != left_out);
+        let calls: Vec<_> = calls.map(|(place, it)| call(place + shift * usize::from(place % 3 == 2), it)).collect();
+        let learned = serde_json::json!({"host": "a", "from": "", "until": "", "seconds": 1.0, "calls_left_out": 0});
+        let file = serde_json::json!({"schema": "tracer.baseline/1", "learned": learned, "calls": calls});
+        Baseline::parse(file.to_string().as_bytes()).unwrap()
+    };
+    Difference::of((&graph.host, &baseline(0, 0)), ("new.json", &baseline(1, 1)), true)
+}
+
+#[test]
+fn mermaid_draws_the_difference_of_two_baselines_with_any_names() {
+    for graph in [graphs::sample(), graphs::hostile()] {
+        let difference = difference(&graph);
+        let all = [difference.new.len(), difference.gone.len(), difference.changed.len()];
+        assert!(all.iter().all(|count| *count > 0), "{all:?}");
+        let Some(drawing) = read_by_mermaid(&difference::mermaid(&difference)) else { return };
+        assert_eq!((drawing.edges, drawing.active), (all.iter().sum(), 0));
+        for (word, count) in ["new", "gone", "changed"].into_iter().zip(all) {
+            let labels = drawing.edge_labels.iter().filter(|label| label.starts_with(word));
+            assert_eq!(labels.count(), count, "{word}");
+        }
+    }
+}
+
+#[test]
+fn mermaid_draws_no_difference() {
+    let baseline = Baseline::learn(&graphs::sample()).unwrap();
+    let difference = Difference::of(("a", &baseline), ("b", &baseline), true);
+    if let Some(drawing) = read_by_mermaid(&difference::mermaid(&difference)) {
+        assert_eq!((drawing.nodes, drawing.edges), (1, 0));
     }
 }

@@ -3,14 +3,13 @@
 //! What is written is valid, with every field described. What a baseline may not hold is refused by its schema and by the
 //! parser alike: each key taken away, each value of another type, a field too many, anywhere in the file.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
-#![expect(clippy::panic, reason = "a test fails by panicking, in its helper functions too")]
 
 mod graphs;
 
 use serde_json::{Value, json};
 use std::path::Path;
 use tracer_core::alert::sample;
-use tracer_core::baseline::{Baseline, Difference, difference};
+use tracer_core::baseline::{Baseline, BaselineError, Difference, difference};
 use tracer_core::export::Format;
 
 fn schema(name: &str) -> Value {
@@ -37,7 +36,8 @@ fn closed(mut schema: Value) -> Value {
 fn assert_valid(schema: &Value, what: &Value) {
     assert!(jsonschema::meta::is_valid(schema));
     let validator = jsonschema::validator_for(schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(what).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(what).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
@@ -75,7 +75,17 @@ fn mutants(whole: &Value) -> Vec<(String, Value)> {
                 all.push((format!("{pointer}: {how}"), mutant));
             }
         };
-        for other in [json!(null), json!(true), json!("text"), json!(-1), json!(1.5), json!(99_999), json!([]), json!({}), json!([1])] {
+        for other in [
+            json!(null),
+            json!(true),
+            json!("text"),
+            json!(-1),
+            json!(1.5),
+            json!(99_999),
+            json!([]),
+            json!({}),
+            json!([1]),
+        ] {
             change(&format!("becomes {other}"), &|value| *value = other.clone());
         }
         change("has a field too many", &|value| {
@@ -83,8 +93,11 @@ fn mutants(whole: &Value) -> Vec<(String, Value)> {
                 fields.insert("more".to_owned(), json!(1));
             }
         });
-        let keys: Vec<String> =
-            whole.pointer(&pointer).and_then(Value::as_object).map(|it| it.keys().cloned().collect()).unwrap_or_default();
+        let keys: Vec<String> = whole
+            .pointer(&pointer)
+            .and_then(Value::as_object)
+            .map(|it| it.keys().cloned().collect())
+            .unwrap_or_default();
         for key in keys {
             change(&format!("has no {key}"), &|value| drop(value.as_object_mut().unwrap().remove(&key)));
         }
@@ -94,10 +107,15 @@ fn mutants(whole: &Value) -> Vec<(String, Value)> {
 
 fn pointers(value: &Value, at: String) -> Vec<String> {
     let inner: Vec<String> = match value {
-        Value::Object(fields) => fields.iter().flat_map(|(key, value)| pointers(value, format!("{at}/{key}"))).collect(),
-        Value::Array(items) => {
-            items.iter().enumerate().take(2).flat_map(|(place, value)| pointers(value, format!("{at}/{place}"))).collect()
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(key, value)| pointers(value, format!("{at}/{key}"))).collect()
         }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .take(2)
+            .flat_map(|(place, value)| pointers(value, format!("{at}/{place}")))
+            .collect(),
         _ => Vec::new(),
     };
     std::iter::once(at).chain(inner).collect()
@@ -150,7 +168,10 @@ fn what_a_difference_writes_is_described() {
 #[test]
 fn what_a_graph_an_alert_and_a_check_hold_is_described() {
     let of = |graph| serde_json::from_str(&Format::Json.render(&graph)).unwrap();
-    for graph in [graphs::sample(), tracer_core::graph::snapshot::GraphSnapshot { services: graphs::hostile().services, ..graphs::sample() }] {
+    for graph in [
+        graphs::sample(),
+        tracer_core::graph::snapshot::GraphSnapshot { services: graphs::hostile().services, ..graphs::sample() },
+    ] {
         assert_valid(&closed(schema("graph")), &of(graph));
     }
     let alert = serde_json::to_value(sample::alert("2026-01-01T00:00:00.000Z")).unwrap();
@@ -176,4 +197,27 @@ fn a_graph_an_alert_and_a_check_of_another_shape_are_refused() {
             assert!(!validator.is_valid(&other), "{name} with another {key}");
         }
     }
+}
+
+#[test]
+fn a_baseline_with_every_field_that_is_cut_off_at_any_byte_is_said_to_be_and_no_flipped_bit_makes_reading_panic() {
+    let whole = Baseline::parse(baseline().to_string().as_bytes()).unwrap().render();
+    let whole = whole.trim_end().as_bytes();
+    for cut in 0..whole.len() {
+        let read = Baseline::parse(&whole[..cut]);
+        assert!(matches!(read, Err(BaselineError::Truncated { .. })), "at {cut}: {read:?}");
+    }
+    let mut refused = 0;
+    for at in 0..whole.len() * 8 {
+        let mut flipped = whole.to_vec();
+        flipped[at / 8] ^= 1 << (at % 8);
+        match Baseline::parse(&flipped) {
+            Ok(read) => assert_eq!(Baseline::parse(read.render().as_bytes()), Ok(read)),
+            Err(error) => {
+                refused += 1;
+                assert!(!error.to_string().contains(char::is_control), "{error}");
+            }
+        }
+    }
+    assert!(refused > whole.len() * 4, "{refused}");
 }

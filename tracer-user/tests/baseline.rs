@@ -1,6 +1,7 @@
 //! `tracer baseline` as somebody calls it: what it prints, its exit codes, and what it does with files that are not whole.
 //!
 //! Invariant: no test needs root or the network; each has a folder of its own, which it removes.
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
 use serde_json::{Value, json};
@@ -67,7 +68,8 @@ fn baseline(calls: &[Value]) -> String {
 /// A graph in which these programs call one another.
 fn graph(calls: &[(&str, &str, u16)]) -> String {
     let programs: std::collections::BTreeSet<&str> = calls.iter().flat_map(|(from, to, _)| [*from, *to]).collect();
-    let service = |name: &&str| json!({"id": format!("program:{name}"), "name": name, "kind": "program", "instances": []});
+    let service =
+        |name: &&str| json!({"id": format!("program:{name}"), "name": name, "kind": "program", "instances": []});
     let call = |(from, to, port): &(&str, &str, u16)| {
         json!({
             "from": format!("program:{from}"), "to": format!("program:{to}"), "port": port, "transport": "tcp",
@@ -116,7 +118,10 @@ fn diff_exits_with_0_for_the_same_1_for_a_difference_2_for_what_cannot_be_read_a
     let (code, _, error) = said(&folder, &["baseline", "diff", "old.json", "none.json"]);
     assert!(code == 2 && error.contains("none.json") && error.lines().count() == 1, "{code} {error}");
     assert_eq!(tracer(&folder, &["baseline", "diff", "old.json"]).status.code(), Some(64));
-    assert_eq!(tracer(&folder, &["baseline", "diff", "old.json", "new.json", "--output", "xml"]).status.code(), Some(64));
+    assert_eq!(
+        tracer(&folder, &["baseline", "diff", "old.json", "new.json", "--output", "xml"]).status.code(),
+        Some(64)
+    );
 }
 
 #[test]
@@ -136,12 +141,14 @@ fn approve_takes_what_is_chosen_says_so_and_leaves_the_rest() {
     let file = folder.file("calls.json", baseline(&[call("web", "db", 5432, 600)]));
     folder.file("graph.json", graph(&[("web", "db", 5432), ("cron", "db", 5432), ("web", "mail", 25)]));
     let before = fs::read(&file).unwrap();
-    let approve = |more: &[&str]| {
-        said(&folder, &[&["baseline", "approve", "calls.json", "--from", "graph.json"], more].concat())
-    };
+    let approve =
+        |more: &[&str]| said(&folder, &[&["baseline", "approve", "calls.json", "--from", "graph.json"], more].concat());
     assert_eq!(approve(&[]).0, 64, "nothing is chosen");
     let (code, _, error) = approve(&["--call", "mysql"]);
-    assert!(code == 2 && error.contains("`mysql` means none") && error.contains("program:cron -> program:db"), "{error}");
+    assert!(
+        code == 2 && error.contains("`mysql` means none") && error.contains("program:cron -> program:db"),
+        "{error}"
+    );
     let (code, text, error) = approve(&["--call", "cron -> db", "--dry-run"]);
     assert_eq!((code, text.lines().next()), (0, Some("allowed  program:cron -> program:db port 5432/tcp")));
     assert!(error.contains("1 calls would be allowed") && fs::read(&file).unwrap() == before, "{error}");
@@ -167,7 +174,7 @@ fn merge_makes_one_file_of_several_whatever_their_order() {
     assert!(code == 0 && error.contains("all.json: 2 calls and 0 entries, of 2 baselines"), "{error}");
     assert_eq!(said(&folder, &["baseline", "merge", "turned.json", "two.json", "one.json"]).0, 0);
     assert_eq!(said(&folder, &["baseline", "merge", "self.json", "one.json", "one.json"]).0, 0);
-    let read = |name: &str| Value::from(serde_json::from_slice::<Value>(&fs::read(folder.0.join(name)).unwrap()).unwrap());
+    let read = |name: &str| serde_json::from_slice::<Value>(&fs::read(folder.0.join(name)).unwrap()).unwrap();
     assert_eq!(read("all.json"), read("turned.json"));
     assert_eq!(read("self.json"), read(one.to_str().unwrap()));
     assert_eq!(read("all.json")["calls"][0]["requests_per_second"], json!(15.0));
@@ -256,4 +263,44 @@ fn learning_from_what_is_no_tape_changes_nothing() {
     let (code, _, error) = said(&folder, &["baseline", "learn", "--tape", "no.tape", "calls.json"]);
     assert!(code == 2 && error.contains("no.tape"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// Runs a script in a mount namespace of its own, with a disk of 64 KiB at `$DISK`; `None` where that is not allowed.
+fn on_a_small_disk(folder: &Folder, script: &str) -> Option<Output> {
+    fs::create_dir_all(folder.0.join("disk")).unwrap();
+    let script = format!("mount -t tmpfs -o size=64k,mode=755 small disk || exit 99\n{script}");
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]).current_dir(&folder.0);
+    let output = command.env("TRACER", env!("CARGO_BIN_EXE_tracer")).output();
+    let output =
+        output.ok().filter(|output| !matches!(output.status.code(), Some(1 | 99)) || !output.stdout.is_empty());
+    if output.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "a mount namespace cannot be made, and CI must not skip");
+        println!("SKIPPED: a mount namespace cannot be made: run as root");
+    }
+    output
+}
+
+#[test]
+fn a_full_disk_leaves_the_baseline_as_it_was_and_nothing_beside_it() {
+    let folder = Folder::new("full");
+    let small = baseline(&[call("web", "db", 5432, 600)]);
+    folder.file("small.json", &small);
+    let many: Vec<Value> = (1..400).map(|port| call("web", "db", port, 600)).collect();
+    folder.file("large.json", baseline(&many));
+    folder.file("graph.json", graph(&[("web", "mail", 25)]));
+    let script = "cp small.json disk/ && echo begun
+        $TRACER baseline merge disk/small.json small.json large.json; echo merged $?
+        cmp small.json disk/small.json && echo intact; ls -A disk
+        dd if=/dev/zero of=disk/rest bs=1k 2>/dev/null
+        $TRACER baseline approve disk/small.json --from graph.json --all; echo approved $?
+        rm disk/rest; cmp small.json disk/small.json && echo intact; ls -A disk
+        $TRACER baseline approve disk/small.json --from graph.json --all; echo approved $?";
+    let Some(output) = on_a_small_disk(&folder, script) else { return };
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let expected = "begun\nmerged 2\nintact\nsmall.json\napproved 2\nintact\nsmall.json\n\
+        allowed  program:web -> program:mail port 25/tcp\napproved 0\n";
+    assert_eq!(text, expected, "{errors}");
+    assert_eq!(errors.matches("No space left on device").count(), 2, "{errors}");
+    assert!(errors.contains("what was there before is unchanged"), "{errors}");
 }

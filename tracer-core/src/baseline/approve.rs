@@ -143,7 +143,7 @@ impl Baseline {
                 _ if !choice.means(&key) => approval.left.push(key),
                 Some(by) => approval.denied.push((key, by)),
                 None => {
-                    let seen = || format!("seen on {}, {}: {} requests", graph.host, graph.until, call.requests);
+                    let seen = || format!("seen on {}, {}; requests: {}", graph.host, graph.until, call.requests);
                     let comment = comment.map_or_else(seen, str::to_owned);
                     let entry = Entry::of(&key).ok_or_else(|| ApproveError::NoName(key.to_string()))?;
                     let entry = Entry { comment: Some(short(comment)), ..entry };

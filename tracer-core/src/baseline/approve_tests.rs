@@ -31,7 +31,7 @@ fn every_unexpected_call_is_allowed_and_nothing_that_is_expected_or_not_identifi
     assert_eq!(baseline.allow().len(), 2);
     assert_eq!(baseline.calls(), learned().calls(), "what was learned stays as it was");
     let comment = baseline.allow()[0].comment.clone().unwrap();
-    assert_eq!(comment, "seen on shop, 2025-01-01T00:01:00.000Z: 180 requests");
+    assert_eq!(comment, "seen on shop, 2025-01-01T00:01:00.000Z; requests: 180");
     let again = Baseline::parse(baseline.render().as_bytes()).unwrap();
     assert_eq!(again, baseline);
     assert_eq!(baseline.approve(&seen(), &Choice::All, None), Err(ApproveError::NothingUnexpected), "twice is once");

@@ -113,7 +113,9 @@ fn rate(before: (&ExpectedCall, &Learned), after: (&ExpectedCall, &Learned)) -> 
     let per_window =
         |call: &ExpectedCall| call.requests as f64 / call.rate_spread.map_or(1, |it| it.samples).max(1) as f64;
     let dispersion = (scatter * MAD_DEVIATIONS).powi(2) * per_window(before.0).max(per_window(after.0));
-    if !((term(counted_old, time_old) + term(counted_new, time_new)) / dispersion.max(1.0) > SURPRISE) {
+    let surprise = (term(counted_old, time_old) + term(counted_new, time_new)) / dispersion.max(1.0);
+    // Figures that somebody wrote may fit no count: no number, and no surprise.
+    if surprise.is_nan() || surprise <= SURPRISE {
         return None;
     }
     let smaller = old.min(new);
@@ -179,7 +181,8 @@ fn error_rate(old: &ExpectedCall, new: &ExpectedCall) -> Option<Change> {
     let all = (rate_old * of_old + rate_new * of_new) / (of_old + of_new);
     let term = |share: f64, all: f64| if share > 0.0 { share * (share / all).ln() } else { 0.0 };
     let surprise = |rate: f64, of: f64| of * (term(rate, all) + term(1.0 - rate, 1.0 - all));
-    if !(surprise(rate_old, of_old) + surprise(rate_new, of_new) > SURPRISE) {
+    let surprise = surprise(rate_old, of_old) + surprise(rate_new, of_new);
+    if surprise.is_nan() || surprise <= SURPRISE {
         return None;
     }
     figure("error_rate", rate_old, rate_new, ERROR_FLOOR.max(MADS * mad(old.error_spread, new.error_spread)))
