@@ -224,3 +224,27 @@ fn what_is_switched_off_is_clean_so_that_what_fired_is_resolved() {
     assert!(judge.close_window(&bad, &limits).iter().all(|judgement| judgement.verdict == Verdict::Clean));
     assert!(judge.close_window(&bad, &Limits::default()).iter().any(|it| matches!(it.verdict, Verdict::Anomalous(_))));
 }
+
+#[test]
+fn an_operation_is_unexpected_only_where_the_baseline_lists_some_and_not_this_one() {
+    let listing = |names: &[&str]| ExpectedCall {
+        operations: Some(names.iter().map(ToString::to_string).collect()),
+        ..expected()
+    };
+    let asked = ["GET /a", "POST /\u{1b}[2J", "PUT /c"];
+    let judged = |call: &ExpectedCall| {
+        let standing = crate::baseline::Standing::Expected(call);
+        let unlisted = Unlisted::of(standing, asked.into_iter());
+        let window = CallWindow { unlisted, ..counted(call, 200) };
+        (letters("unexpected-operation", [window]), unlisted.map(|it| it.count))
+    };
+    assert_eq!(judged(&expected()), ("c".into(), None), "no list");
+    assert_eq!(judged(&listing(&asked)), ("c".into(), None));
+    assert_eq!(judged(&listing(&["GET /a"])), ("A".into(), Some(2)));
+    assert_eq!(letters("unexpected-operation", [window()]), "n", "no baseline");
+    let call = listing(&["GET /a"]);
+    let unlisted = Unlisted::of(crate::baseline::Standing::Expected(&call), asked.into_iter());
+    let found = finding("unexpected-operation", [CallWindow { unlisted, ..counted(&call, 200) }]);
+    assert_eq!(found.message, "the baseline does not list POST /\\u{1b}[2J for this call, nor 1 more");
+    assert_eq!(severity("unexpected-operation"), Severity::Warning);
+}

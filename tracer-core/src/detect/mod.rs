@@ -23,6 +23,7 @@ mod stalled;
 mod tally;
 mod text;
 mod unexpected_call;
+mod unexpected_operation;
 mod unexpected_path;
 mod window;
 
@@ -30,14 +31,14 @@ pub use knobs::{KNOBS, Knob, KnobError};
 pub use limits::Limits;
 pub use policy::{CallRule, Policy, PolicyError};
 pub use service::{SERVICE_DETECTORS, ServiceJudge, ServiceWindow};
-pub use window::{CallWindow, Pool, WindowLatency};
+pub use window::{CallWindow, Pool, Unlisted, WindowLatency};
 
 use crate::graph::snapshot::Anomaly;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// All detectors of calls, in the order in which they judge.
-pub static DETECTORS: [&dyn Detector; 10] = [
+pub static DETECTORS: [&dyn Detector; 11] = [
     &unexpected_call::UnexpectedCall,
     &missing_call::MissingCall,
     &stalled::Stalled,
@@ -48,6 +49,7 @@ pub static DETECTORS: [&dyn Detector; 10] = [
     &call_rate_drift::CallRateDrift,
     &pool_saturation::PoolSaturation,
     &listener_overflow::ListenerOverflow,
+    &unexpected_operation::UnexpectedOperation,
 ];
 
 /// How bad an anomaly is.

@@ -30,7 +30,28 @@ pub struct CallWindow<'a> {
     pub pool: Option<Pool>,
     /// Connections that the server's kernel dropped because its accept queue was full; `None` where that is not counted.
     pub accept_queue_drops: Option<u64>,
+    /// What was asked for since the start and is not listed, where the baseline lists operations of the call.
+    pub unlisted: Option<Unlisted<'a>>,
     pub standing: Standing<'a>,
+}
+
+/// Operations that a baseline does not list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlisted<'a> {
+    /// The first by name.
+    pub first: &'a str,
+    /// How many there are, at least 1.
+    pub count: usize,
+}
+
+impl<'a> Unlisted<'a> {
+    /// What of these is not listed; `None` if all are, or if nothing is listed.
+    pub fn of(standing: Standing<'_>, operations: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let Standing::Expected(expected) = standing else { return None };
+        let listed = expected.operations.as_ref()?;
+        let mut unlisted = operations.filter(|name| !listed.contains(*name));
+        Some(Self { first: unlisted.next()?, count: unlisted.count() + 1 })
+    }
 }
 
 /// The client's latency in a window.

@@ -7,7 +7,7 @@ use super::Engine;
 use super::absent::Services;
 use crate::alert::{Alert, Evidence, Transition};
 use crate::baseline::{CallKey, Observed, Standing};
-use crate::detect::{CallWindow, Judgement, Pool, WindowLatency};
+use crate::detect::{CallWindow, Judgement, Pool, Unlisted, WindowLatency};
 use crate::graph::metrics::Window;
 use crate::graph::snapshot::ServiceKind;
 use crate::graph::{CallId, Open};
@@ -96,6 +96,8 @@ impl Engine {
         let Some(call) = self.graph.get_mut(id) else { return };
         let limits = Arc::clone(call.limits.get_or_insert_with(|| self.config.policy.of(&key)));
         let latency = &seen.window.latency;
+        let standing = Standing::of(self.config.baseline.as_ref(), &key, ends);
+        let names = call.operations.iter().filter_map(|(operation, _)| Some(operation?.as_str()));
         let window = CallWindow {
             length,
             at,
@@ -114,7 +116,8 @@ impl Engine {
             ever_answered: call.has_answers(),
             pool: seen.pool,
             accept_queue_drops: self.accept_queues_are_counted.then_some(seen.window.accept_queue_drops),
-            standing: Standing::of(self.config.baseline.as_ref(), &key, ends),
+            unlisted: Unlisted::of(standing, names),
+            standing,
         };
         let judgements = match services {
             Some(services) => {

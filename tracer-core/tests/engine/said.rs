@@ -3,6 +3,8 @@
 //! Invariant: inputs come from `sim` alone. Memory: one run.
 
 use crate::run::{Run, client, server};
+use tracer_core::alert::AlertState::Firing;
+use tracer_core::baseline::Baseline;
 use tracer_core::sim::{self, SimSocket};
 use tracer_core::time::Span;
 
@@ -66,4 +68,40 @@ fn a_request_is_told_by_what_it_asks_and_one_that_its_server_has_not_read_is_in_
     assert_eq!(operations, [(Some("GET /users/{id}"), Some(&1))]);
     assert_eq!((call.protocol.as_deref(), call.in_flight), (Some("http"), 1));
     assert!(call.oldest_in_flight_ms.unwrap() >= 2_000.0, "{call:#?}");
+}
+
+/// The server answers one request of the client, which asks for this.
+fn ask(run: &mut Run, request: &[u8]) {
+    const FINE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let mut connection = run.open(client(), server());
+    let cookie = connection.server.cookie();
+    let [asked, answered] = [request, FINE].map(|bytes| u32::try_from(bytes.len()).unwrap());
+    let mut out = Vec::new();
+    connection.client.send(asked, run.now, &mut out);
+    connection.server.receive(asked, run.now, &mut out);
+    out.push(sim::said(cookie, false, 0, request, run.now));
+    connection.server.send(answered, run.now, &mut out);
+    out.push(sim::said(cookie, true, asked.into(), FINE, run.now));
+    connection.client.receive(answered, run.now, &mut out);
+    run.give(out);
+    run.close(connection);
+    run.pass(Span::from_seconds(4));
+}
+
+#[test]
+fn what_is_asked_for_and_not_listed_warns_once_and_only_where_operations_were_learned() {
+    let mut learning = Run::new(None);
+    ask(&mut learning, b"GET /users/4711 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let graph = learning.graph();
+    let plain = Baseline::learn(&graph).unwrap();
+    let listing = plain.clone().with_operations_of(&graph);
+    assert_eq!(listing.calls()[0].operations.iter().flatten().collect::<Vec<_>>(), ["GET /users/{id}"]);
+    for (baseline, alerts) in [(listing, [Firing].as_slice()), (plain, &[])] {
+        let mut run = Run::new(Some(baseline));
+        ask(&mut run, b"GET /users/5 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(run.alerts("unexpected-operation"), [], "it is listed");
+        ask(&mut run, b"DELETE /users/5 HTTP/1.1\r\nHost: a\r\n\r\n");
+        ask(&mut run, b"GET /users/6 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(run.alerts("unexpected-operation"), alerts);
+    }
 }
