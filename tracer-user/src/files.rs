@@ -22,7 +22,9 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
         return fs::write(path, contents).with_context(|| format!("write {}", path.display()));
     }
     let beside = beside(path)?;
-    let result = write_new(&beside, contents).and_then(|()| Ok(fs::rename(&beside, path)?));
+    // What replaces a file is for the same readers.
+    let permissions = fs::metadata(path).ok().map(|metadata| metadata.permissions());
+    let result = write_new(&beside, contents, permissions).and_then(|()| Ok(fs::rename(&beside, path)?));
     if result.is_ok() {
         // The name is on disk only when the folder is. Some file systems cannot do that; the contents are whole either way.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -92,8 +94,11 @@ fn check_writers(path: &Path, file: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, contents: &[u8]) -> Result<()> {
+fn write_new(path: &Path, contents: &[u8], permissions: Option<fs::Permissions>) -> Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
     file.write_all(contents)?;
     file.sync_all()?;
     Ok(())
@@ -111,6 +116,7 @@ fn beside(path: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("tracer-files-{name}-{}", std::process::id()));
@@ -123,7 +129,9 @@ mod tests {
         let folder = folder("replace");
         let path = folder.join("baseline.json");
         write_whole(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         write_whole(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640, "for the same readers");
         assert_eq!(read_whole(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(folder).unwrap();

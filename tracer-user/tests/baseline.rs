@@ -151,7 +151,7 @@ fn approve_takes_what_is_chosen_says_so_and_leaves_the_rest() {
     );
     let (code, text, error) = approve(&["--call", "cron -> db", "--dry-run"]);
     assert_eq!((code, text.lines().next()), (0, Some("allowed  program:cron -> program:db port 5432/tcp")));
-    assert!(error.contains("1 calls would be allowed") && fs::read(&file).unwrap() == before, "{error}");
+    assert!(error.contains("1 call would be allowed") && fs::read(&file).unwrap() == before, "{error}");
     let (code, text, _) = approve(&["--call", "cron -> db", "--comment", "nightly"]);
     assert_eq!((code, text.lines().nth(1)), (0, Some("left     program:web -> program:mail port 25/tcp")));
     let now: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();

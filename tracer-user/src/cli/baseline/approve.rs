@@ -83,9 +83,9 @@ impl Approve {
         }
         console::print(&text)?;
         let (taken, left) = (approval.taken.len(), approval.denied.len() + approval.left.len());
-        let would =
-            if self.dry_run { "would be allowed (--dry-run: the file is unchanged)" } else { "are allowed now" };
-        say(&format!("{file}: {taken} calls {would}; {left} stay unexpected"));
+        let would = if self.dry_run { "would be allowed (--dry-run: the file is unchanged)" } else { "allowed" };
+        let taken = super::calls(u64::try_from(taken).unwrap_or(u64::MAX));
+        say(&format!("{file}: {taken} {would}; unexpected still: {left}"));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -40,3 +40,8 @@ impl Baseline {
         }
     }
 }
+
+/// So many calls, in words.
+fn calls(count: u64) -> String {
+    if count == 1 { "1 call".to_owned() } else { format!("{count} calls") }
+}

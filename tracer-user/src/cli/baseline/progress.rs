@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is said follows from the engine's clock, so a tape says the same as the run it holds. Memory: one line.
 
+use super::calls;
 use crate::console::{Console, say};
 use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
@@ -79,7 +80,7 @@ fn line(progress: &Progress) -> String {
         format!("saturated in {} if none comes", seconds(Span(progress.needed().0.saturating_sub(progress.quiet.0))))
     };
     let quiet = if progress.calls == 0 { String::new() } else { format!(", last new {} ago", seconds(progress.quiet)) };
-    format!("learning: {}, {} calls{quiet}; {state}", seconds(progress.observed), progress.calls)
+    format!("learning: {}, {}{quiet}; {state}", seconds(progress.observed), calls(progress.calls))
 }
 
 /// Whether it is saturated, and why, for the end.
@@ -87,7 +88,7 @@ pub(super) fn verdict(progress: &Progress) -> String {
     let (quiet, median, needed) = (seconds(progress.quiet), seconds(progress.median), seconds(progress.needed()));
     let of = if progress.is_measured { "the median time between new ones" } else { "a window" };
     let times = format!("{:.1} times {of}, {median}", progress.times());
-    let seen = format!("{} calls in {}, no new one for {quiet} ({times})", progress.calls, seconds(progress.observed));
+    let seen = format!("{} in {}, no new one for {quiet} ({times})", calls(progress.calls), seconds(progress.observed));
     if progress.is_saturated() {
         format!("saturated: {seen}")
     } else {
