@@ -24,7 +24,7 @@ pub const SCHEMA: &str = "tracer.baseline-diff/1";
 /// The difference of two baselines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    schema: &'static str,
+    pub schema: &'static str,
     pub older: Side,
     pub newer: Side,
     /// Calls that only the newer one has.
