@@ -65,10 +65,10 @@ abi! {
 }
 
 impl Exchange {
-    /// Of a busy socket one of 2^this many exchanges is told by itself.
+    /// Of a busy socket one of 2^this many exchanges is told by itself …
     pub const SHARE_BITS: u32 = 6;
-    /// As many exchanges stand behind one that is told.
-    pub const SHARE: u64 = 1 << Self::SHARE_BITS;
+    /// … and of one that does thousands a second one of 2^this many, which are among those.
+    pub const FAST_SHARE_BITS: u32 = 9;
     /// No exchange.
     pub const NONE: Self = Self {
         index: 0,
@@ -197,6 +197,8 @@ impl SocketFlags {
     pub const SEND_AHEAD: u16 = 1 << 7;
     /// What its client receives are answers of a resolver of names, which are passed on.
     pub const RESOLVES_NAMES: u16 = 1 << 8;
+    /// It does thousands of exchanges a second.
+    pub const FAST: u16 = 1 << 9;
 }
 
 /// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.

@@ -193,7 +193,7 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
         head.sent = u8::from(sent);
         head.exchange = state.exchange.index as u32;
         head.begins = u8::from(before(state, length) == 0);
-        head.share = u8::from(latency::is_shared(state) && state.capture == Capture::HEADS);
+        head.share = if state.capture == Capture::HEADS { latency::share(state) } else { 0 };
         head.padding = [0; 5];
         emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, tally);
     }

@@ -9,7 +9,7 @@ use crate::identity::Transport;
 use crate::input::{Capture, Choice, Output, Place};
 use crate::protocol::{Piece, Side, Talk, row};
 use crate::time::Moment;
-use tracer_common::{SocketFlags, StreamHead};
+use tracer_common::{Exchange, SocketFlags, StreamHead};
 
 impl Engine {
     /// Handles bytes that the owner of a socket sent or received.
@@ -31,7 +31,11 @@ impl Engine {
             at: Moment(head.header.at),
             begins: head.begins == 1,
             exchange: head.exchange,
-            share: head.share == 1,
+            weight: match head.share {
+                0 => 1,
+                1 => 1 << Exchange::SHARE_BITS,
+                _ => 1 << Exchange::FAST_SHARE_BITS,
+            },
         };
         let begin = || {
             let talk = match transport {

@@ -124,10 +124,10 @@ impl Speech {
         self.talk.requests().are_several()
     }
 
-    /// The requests that are over, whether each stands for others as well, and the times of those that overlapped.
-    pub fn take(&mut self) -> (Vec<(Ended, bool)>, Vec<Sample>) {
+    /// The requests that are over, for how many each stands, and the times of those that overlapped.
+    pub fn take(&mut self) -> (Vec<(Ended, u64)>, Vec<Sample>) {
         let overlapping = self.is_overlapping();
-        let ended: Vec<(Ended, bool)> = self.talk.take_ended().collect();
+        let ended: Vec<(Ended, u64)> = self.talk.take_ended().collect();
         let mut samples = Vec::new();
         if overlapping {
             for (ended, _) in &ended {
@@ -203,9 +203,9 @@ mod tests {
             let number = usize::from(side == protocol::Side::Server);
             let length = bytes.len() as u64;
             let (position, other) = (self.places[number], self.places[1 - number]);
-            let (at, begins) = (Moment(1), true);
+            let (at, begins, weight) = (Moment(1), true, if share { 64 } else { 1 });
             self.places[number] += length;
-            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, PORT);
+            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, PORT);
         }
 
         fn turn(&mut self, exchange: u32, requests: usize, share: bool) {
