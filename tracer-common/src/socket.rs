@@ -155,7 +155,9 @@ abi! {
         pub error_byte: u8,
         /// 1 if both ends are to tell, where both are on this host; else the server's does.
         pub both: u8,
-        pub padding: [u8; 4],
+        /// 1 if so much is asked here that only a share of the heads is told, of connections that are not busy too.
+        pub busy: u8,
+        pub padding: [u8; 3],
     }
 }
 
@@ -199,6 +201,8 @@ impl SocketFlags {
     pub const RESOLVES_NAMES: u16 = 1 << 8;
     /// It does thousands of exchanges a second.
     pub const FAST: u16 = 1 << 9;
+    /// So much is asked where it leads to that only a share of the heads is told.
+    pub const AT_BUSY_PORT: u16 = 1 << 10;
 }
 
 /// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.

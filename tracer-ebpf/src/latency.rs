@@ -36,11 +36,13 @@ pub(crate) fn will_be_told(state: &SocketState) -> bool {
     !is_shared(state) || is_chosen(state)
 }
 
-/// Whether only a share of the socket's exchanges is told: it is busy, or it has told enough where nothing but counts is
-/// asked for.
+/// Whether only a share of the socket's exchanges is told: it is busy, or its port, or it has told enough where nothing but
+/// counts is asked for.
 #[inline(always)]
 pub(crate) fn is_shared(state: &SocketState) -> bool {
-    state.slot != 0 || (state.exchange.index >= ALL_OF && detail() == Detail::COUNTS)
+    state.slot != 0
+        || state.flags & SocketFlags::AT_BUSY_PORT != 0
+        || (state.exchange.index >= ALL_OF && detail() == Detail::COUNTS)
 }
 
 /// Which share of the exchanges is told, as in a record.

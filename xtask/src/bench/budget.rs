@@ -12,19 +12,36 @@ use crate::sample::mebibytes;
 /// What a row of the budget is about.
 enum Figure {
     /// Throughput with the tool over throughput without it: at least the limit.
-    Ratio { load: &'static str, tool: &'static str, placement: Placement },
+    Ratio {
+        load: &'static str,
+        tool: &'static str,
+        placement: Placement,
+    },
     /// The same, of calls that are not ours: within what pairs without the tool differ.
-    Untouched { load: &'static str },
+    Untouched {
+        load: &'static str,
+    },
     /// Microseconds more for each request or call, in fine mode: at most the limit.
-    Difference { load: &'static str },
+    Difference {
+        load: &'static str,
+    },
     /// CPU time for each request, all processes, with over without, in fine mode: at most the limit.
-    Cpu { load: &'static str },
+    Cpu {
+        load: &'static str,
+    },
     /// CPU of the tracer's process, percent of one: at most the limit.
-    Tracer { load: &'static str },
+    Tracer {
+        load: &'static str,
+    },
     /// The same for so many requests a second, from a load that makes as many as it can.
-    TracerAt { load: &'static str, rate: f64 },
+    TracerAt {
+        load: &'static str,
+        rate: f64,
+    },
     /// Memory with so many calls, MiB.
-    Memory { calls: u32 },
+    Memory {
+        calls: u32,
+    },
     /// Records lost in all runs of up to [`USUAL`] requests a second.
     Lost,
     /// Requests seen for each that was made, in the run of those that is furthest from one; in the others.
@@ -92,7 +109,11 @@ const BUDGET: &[Row] = &[
     Row { title: "memory at 10,000 calls", figure: Figure::Memory { calls: 10_000 }, limit: 60.0 },
     Row { title: "records lost, up to 150,000 requests a second", figure: Figure::Lost, limit: 0.0 },
     Row { title: "requests seen of those made, up to 150,000 a second", figure: Figure::Seen, limit: 1e-4 },
-    Row { title: "requests seen of those made, beyond that, some by estimate", figure: Figure::SeenBeyond, limit: 0.02 },
+    Row {
+        title: "requests seen of those made, beyond that, some by estimate",
+        figure: Figure::SeenBeyond,
+        limit: 0.02,
+    },
     Row { title: "start until it watches", figure: Figure::Start, limit: 0.3 },
     Row { title: "an idle host: CPU of the tracer", figure: Figure::Idle, limit: 0.1 },
     Row { title: "an idle host: wake-ups", figure: Figure::WakeUps, limit: 1.5 },
