@@ -216,8 +216,8 @@ fn overhear(row: &Row, start: Start, port: u16, sent: &[Sent]) {
         let (mine, others) = if side == Side::Client { (0, 1) } else { (1, 0) };
         let (position, other) = (places[mine], places[others]);
         places[mine] = position.saturating_add(length);
-        let share = length % 7 == 3;
-        talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, port);
+        let weight = if length % 7 == 3 { 64 } else { 1 };
+        talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, port);
         for (ended, _) in talk.take_ended() {
             let answered = ended.answered.unwrap_or(ended.asked);
             assert!(ended.asked <= answered && answered <= ended.ended, "{ended:?}");

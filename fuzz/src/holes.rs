@@ -140,8 +140,8 @@ impl Heard {
         let (position, other) = (self.places[mine], self.places[others]);
         self.places[mine] += length;
         let bytes = bytes.filter(|_| !self.share || !self.exchange.is_multiple_of(3))?;
-        let share = self.share;
-        Some(Piece { side, position, other, length, bytes, at, begins, exchange: self.exchange, share })
+        let weight = if self.share { 3 } else { 1 };
+        Some(Piece { side, position, other, length, bytes, at, begins, exchange: self.exchange, weight })
     }
 }
 

@@ -161,7 +161,11 @@ abi! {
         pub sent: u8,
         /// 1 if they begin a turn: a request after a response, or a response after a request.
         pub begins: u8,
-        /// 1 if only a share of the socket's exchanges is told.
+        /// Which share of the socket's exchanges is told: 0 all of them, 1 one of 2^[`SHARE_BITS`], 2 one of
+        /// 2^[`FAST_SHARE_BITS`].
+        ///
+        /// [`SHARE_BITS`]: crate::Exchange::SHARE_BITS
+        /// [`FAST_SHARE_BITS`]: crate::Exchange::FAST_SHARE_BITS
         pub share: u8,
         pub padding: [u8; 5],
     }

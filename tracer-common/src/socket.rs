@@ -65,10 +65,10 @@ abi! {
 }
 
 impl Exchange {
-    /// Of a busy socket one of 2^this many exchanges is told by itself.
+    /// Of a busy socket one of 2^this many exchanges is told by itself …
     pub const SHARE_BITS: u32 = 6;
-    /// As many exchanges stand behind one that is told.
-    pub const SHARE: u64 = 1 << Self::SHARE_BITS;
+    /// … and of one that does thousands a second one of 2^this many, which are among those.
+    pub const FAST_SHARE_BITS: u32 = 9;
     /// No exchange.
     pub const NONE: Self = Self {
         index: 0,
@@ -155,7 +155,9 @@ abi! {
         pub error_byte: u8,
         /// 1 if both ends are to tell, where both are on this host; else the server's does.
         pub both: u8,
-        pub padding: [u8; 4],
+        /// 1 if so much is asked here that only a share of the heads is told, of connections that are not busy too.
+        pub busy: u8,
+        pub padding: [u8; 3],
     }
 }
 
@@ -197,6 +199,10 @@ impl SocketFlags {
     pub const SEND_AHEAD: u16 = 1 << 7;
     /// What its client receives are answers of a resolver of names, which are passed on.
     pub const RESOLVES_NAMES: u16 = 1 << 8;
+    /// It does thousands of exchanges a second.
+    pub const FAST: u16 = 1 << 9;
+    /// So much is asked where it leads to that only a share of the heads is told.
+    pub const AT_BUSY_PORT: u16 = 1 << 10;
 }
 
 /// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.

@@ -202,6 +202,8 @@ pub enum Output {
 pub struct Choice {
     pub place: Place,
     pub capture: Capture,
+    /// So much is asked there that a share of the heads is enough.
+    pub busy: bool,
 }
 
 /// Of which connections.

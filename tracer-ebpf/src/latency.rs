@@ -8,7 +8,7 @@
 
 use crate::emit::add;
 use crate::maps::{CONTROL, LATENCIES, free_slot};
-use tracer_common::{Detail, Exchange, LatencySlot, SocketState};
+use tracer_common::{Detail, Exchange, LatencySlot, SocketFlags, SocketState};
 
 /// How often a socket's pace is taken, in nanoseconds.
 const PACE_EVERY: u64 = 250_000_000;
@@ -16,6 +16,8 @@ const PACE_EVERY: u64 = 250_000_000;
 const BUSY: u64 = 4_000_000;
 /// And no longer busy below 50.
 const CALM: u64 = 20_000_000;
+/// A socket is fast from 2,000 exchanges a second on, and no longer below half of that: nanoseconds for each.
+const FAST: u64 = 500_000;
 /// Exchanges of a connection of which all bytes are told where nothing but counts is asked for.
 const ALL_OF: u64 = 64;
 /// From 100 ms on an exchange is told by itself: nanoseconds.
@@ -31,28 +33,42 @@ pub(crate) fn detail() -> u32 {
 /// Whether the bytes of an exchange that begins now on this socket are sure to be told.
 #[inline(always)]
 pub(crate) fn will_be_told(state: &SocketState) -> bool {
-    !is_shared(state) || is_chosen(&state.exchange)
+    !is_shared(state) || is_chosen(state)
 }
 
-/// Whether only a share of the socket's exchanges is told: it is busy, or it has told enough where nothing but counts is
-/// asked for.
+/// Whether only a share of the socket's exchanges is told: it is busy, or its port, or it has told enough where nothing but
+/// counts is asked for.
 #[inline(always)]
 pub(crate) fn is_shared(state: &SocketState) -> bool {
-    state.slot != 0 || (state.exchange.index >= ALL_OF && detail() == Detail::COUNTS)
+    state.slot != 0
+        || state.flags & SocketFlags::AT_BUSY_PORT != 0
+        || (state.exchange.index >= ALL_OF && detail() == Detail::COUNTS)
+}
+
+/// Which share of the exchanges is told, as in a record.
+#[inline(always)]
+pub(crate) fn share(state: &SocketState) -> u8 {
+    if !is_shared(state) {
+        0
+    } else if state.flags & SocketFlags::FAST == 0 {
+        1
+    } else {
+        2
+    }
 }
 
 /// Counts the socket's exchange, which has an answer, if that is what is done with it; whether to tell it by itself.
 #[inline(always)]
 pub(crate) fn is_told(state: &mut SocketState, at: u64) -> bool {
     let detail = detail();
-    if detail == Detail::COUNTS {
-        return false;
-    }
     let passed = at.wrapping_sub(state.paced_at);
     if passed >= PACE_EVERY {
         pace(state, at, passed, detail);
     }
-    state.slot == 0 || !count(state) || is_told_anyway(&state.exchange)
+    if detail == Detail::COUNTS {
+        return false;
+    }
+    state.slot == 0 || !count(state) || is_told_anyway(state)
 }
 
 /// Counts an exchange; `false` when it cannot be counted.
@@ -114,15 +130,18 @@ fn bucket(latency: u64) -> u64 {
 
 /// Whether a counted exchange is told by itself as well.
 #[inline(always)]
-fn is_told_anyway(exchange: &Exchange) -> bool {
-    exchange.response_first - exchange.request_first >= SLOW || exchange.cause_cookie != 0 || is_chosen(exchange)
+fn is_told_anyway(state: &SocketState) -> bool {
+    let exchange = &state.exchange;
+    exchange.response_first - exchange.request_first >= SLOW || exchange.cause_cookie != 0 || is_chosen(state)
 }
 
 /// Whether it is one of the share that is told. Both ends know its sequence number, so they choose the same ones.
 #[inline(always)]
-fn is_chosen(exchange: &Exchange) -> bool {
+fn is_chosen(state: &SocketState) -> bool {
+    let fast = state.flags & SocketFlags::FAST != 0;
+    let bits = if fast { Exchange::FAST_SHARE_BITS } else { Exchange::SHARE_BITS };
     // 2^32 divided by the golden ratio: multiples of it fall evenly whatever the distance of sequence numbers.
-    exchange.request_sequence.wrapping_mul(0x9e37_79b1) >> (32 - Exchange::SHARE_BITS) == 0
+    state.exchange.request_sequence.wrapping_mul(0x9e37_79b1) >> (32 - bits) == 0
 }
 
 /// Takes the socket's pace: gives it a slot when it has become busy, takes it away when it is calm again. Rare.
@@ -131,6 +150,12 @@ fn pace(state: &mut SocketState, at: u64, passed: u64, detail: u32) {
     let done = state.exchange.index.wrapping_sub(state.paced_index);
     state.paced_at = at;
     state.paced_index = state.exchange.index;
+    let fast = if state.flags & SocketFlags::FAST == 0 { FAST } else { FAST * 2 };
+    if done.wrapping_mul(fast) >= passed {
+        state.flags |= SocketFlags::FAST;
+    } else {
+        state.flags &= !SocketFlags::FAST;
+    }
     if state.slot == 0 {
         if detail == Detail::LATENCIES && done.wrapping_mul(BUSY) >= passed {
             claim(state);

@@ -11,7 +11,8 @@ use crate::maps::{CAPTURES, CAPTURES_OF_PORTS, CONTROL, STREAMS};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::record::{HEAD_BYTES, STREAM_BYTES};
 use tracer_common::{
-    Capture, ListenerKey, Phase, RecordKind, Role, SiteCounters, SocketState, StreamHead, TransportKind, Tuple,
+    Capture, ListenerKey, Phase, RecordKind, Role, SiteCounters, SocketFlags, SocketState, StreamHead, TransportKind,
+    Tuple,
 };
 
 /// Buffers of one call that are looked at.
@@ -121,6 +122,11 @@ fn choose(state: &mut SocketState) {
     state.capture = chosen.capture;
     state.error_at = chosen.error_at;
     state.error_byte = chosen.error_byte;
+    if chosen.busy == 0 {
+        state.flags &= !SocketFlags::AT_BUSY_PORT;
+    } else {
+        state.flags |= SocketFlags::AT_BUSY_PORT;
+    }
 }
 
 /// Whether the other end is in the same network namespace: a loopback address, or one address at both ends. Unix sockets
@@ -193,7 +199,7 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
         head.sent = u8::from(sent);
         head.exchange = state.exchange.index as u32;
         head.begins = u8::from(before(state, length) == 0);
-        head.share = u8::from(latency::is_shared(state) && state.capture == Capture::HEADS);
+        head.share = if state.capture == Capture::HEADS { latency::share(state) } else { 0 };
         head.padding = [0; 5];
         emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, tally);
     }

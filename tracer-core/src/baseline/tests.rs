@@ -28,6 +28,7 @@ pub(super) fn call(from: &str, to: &str, port: u16) -> Call {
         open_connections: 1,
         most_open_connections: 1,
         accept_queue_drops: 0,
+        requests_estimated: 0,
         requests: 180,
         errors: 50,
         errors_by_kind: ErrorsByKind::default(),

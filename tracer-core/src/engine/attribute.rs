@@ -43,6 +43,7 @@ impl Engine {
         if !connection.judged {
             // Late records of its owner reading what was left, and those of the other end, may still come.
             connection.deadline = now.after(GRACE);
+            self.connections.attend_at(now.after(GRACE), id);
             self.conclude(id);
         }
         let late = self.connections.get(id).is_some_and(|connection| now >= connection.deadline);
@@ -51,8 +52,9 @@ impl Engine {
         }
         if over && late {
             self.forget(id);
-        } else if !late {
-            self.connections.attend(id);
+        } else if over && let Some(connection) = self.connections.get_mut(id) {
+            // Both ends have told all that was said.
+            connection.speech = None;
         }
     }
 

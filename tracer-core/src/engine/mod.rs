@@ -233,7 +233,7 @@ impl Engine {
 
     fn tick(&mut self, at: Moment, out: &mut Vec<Output>) {
         self.moments.now = self.moments.now.max(at);
-        for id in self.connections.take_attention() {
+        for id in self.connections.take_attention(self.moments.now) {
             self.attend(id, out);
         }
         if self.ending {

@@ -9,7 +9,7 @@ use crate::identity::Transport;
 use crate::input::{Capture, Choice, Output, Place};
 use crate::protocol::{Piece, Side, Talk, row};
 use crate::time::Moment;
-use tracer_common::{SocketFlags, StreamHead};
+use tracer_common::{Exchange, SocketFlags, StreamHead};
 
 impl Engine {
     /// Handles bytes that the owner of a socket sent or received.
@@ -31,7 +31,11 @@ impl Engine {
             at: Moment(head.header.at),
             begins: head.begins == 1,
             exchange: head.exchange,
-            share: head.share == 1,
+            weight: match head.share {
+                0 => 1,
+                1 => 1 << Exchange::SHARE_BITS,
+                _ => 1 << Exchange::FAST_SHARE_BITS,
+            },
         };
         let begin = || {
             let talk = match transport {
@@ -66,10 +70,16 @@ impl Engine {
         };
         let room = if capture.is_some() || overlapping { self.captures.room(place, head.cookie) } else { None };
         if let (Some(place), Some(capture)) = (room, capture) {
-            self.choose(Choice { place, capture }, out);
+            self.choose(Choice { place, capture, busy: false }, out);
         }
         if let (Some(place), true) = (room, overlapping) {
             self.choose_both(id, place, out);
+        }
+        if is_client
+            && piece.begins
+            && let Some(choice) = self.captures.pace(place, piece.weight, piece.at)
+        {
+            out.push(Output::Capture(choice));
         }
         self.count(id);
     }
@@ -77,13 +87,13 @@ impl Engine {
     /// Has both ends of a connection tell all of it, and where requests overlap as a rule of all to that port.
     fn choose_both(&mut self, id: ConnectionId, place: Place, out: &mut Vec<Output>) {
         if matches!(place, Place::Port { .. }) && self.captures.find(&place) >= Some(Capture::Stream) {
-            return self.choose(Choice { place, capture: Capture::Streams }, out);
+            return self.choose(Choice { place, capture: Capture::Streams, busy: false }, out);
         }
         let Some(connection) = self.connections.get(id) else { return };
         let ends = [connection.client.as_ref(), connection.server.as_ref()];
         for cookie in ends.map(|end| end.map(|end| end.cookie)).into_iter().flatten() {
             if let Some(place) = self.captures.room(Place::Socket(cookie), cookie) {
-                self.choose(Choice { place, capture: Capture::Streams }, out);
+                self.choose(Choice { place, capture: Capture::Streams, busy: false }, out);
             }
         }
     }

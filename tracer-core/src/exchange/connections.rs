@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use tracer_common::SocketFlags;
 
 /// How long a connection waits for its other end to show up.
@@ -30,6 +30,8 @@ pub struct Connections {
     by_key: HashMap<Key, SmallVec<[ConnectionId; 2]>, RandomState>,
     /// Connections that a tick must look at: without a call, or over.
     attention: Vec<ConnectionId>,
+    /// And from when on those that are over and wait for late records; each is in it once.
+    leaving: VecDeque<(Moment, ConnectionId)>,
     /// Connections not followed because of the cap.
     pub dropped: u64,
 }
@@ -188,9 +190,16 @@ impl Connections {
         self.attention.push(id);
     }
 
-    /// The connections that a tick must look at, each once.
-    pub fn take_attention(&mut self) -> Vec<ConnectionId> {
+    /// A tick must look at this connection from a moment on that is not before those of earlier calls.
+    pub fn attend_at(&mut self, moment: Moment, id: ConnectionId) {
+        self.leaving.push_back((moment, id));
+    }
+
+    /// The connections that a tick must look at `now`, each once. One that is gone may be among them.
+    pub fn take_attention(&mut self, now: Moment) -> Vec<ConnectionId> {
         let mut ids = std::mem::take(&mut self.attention);
+        let due = self.leaving.iter().take_while(|(moment, _)| *moment <= now).count();
+        ids.extend(self.leaving.drain(..due).map(|(_, id)| id));
         ids.sort_unstable();
         ids.dedup();
         ids

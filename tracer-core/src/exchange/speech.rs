@@ -1,11 +1,12 @@
 //! How many requests a connection made: as its bytes say where they are understood, by turns elsewhere.
 //!
 //! Turns are exact as long as one request follows another's response, but a pipeline is one turn, and a greeting or a
-//! ping of the protocol's own is one too. Invariant: what is counted never shrinks, and no turn is counted whose bytes
-//! were understood. Memory: that of two [`Talk`]s and of [`Overlaps`].
+//! ping of the protocol's own is one too. Where requests overlap and bytes of the client were not told, those are taken to
+//! hold as many requests as the others do, and it is said how many are counted so. Invariant: what is counted never
+//! shrinks, and no turn is counted whose bytes were understood. Memory: that of two [`Talk`]s and of [`Overlaps`].
 
 use super::{Overlaps, Sample, Side};
-use crate::protocol::{Ended, Piece, Talk};
+use crate::protocol::{self, Ended, Piece, Talk};
 use crate::time::Moment;
 use compact_str::CompactString;
 
@@ -32,6 +33,11 @@ pub struct Speech {
     asked: u64,
     /// Turns from here on are understood.
     whole: bool,
+    /// Bytes of the client that were understood, and since then those that were not.
+    understood: u64,
+    missed: u64,
+    /// Requests that are an estimate and were not taken yet.
+    estimated: u64,
     /// Requests that were told for some call.
     told: u64,
 }
@@ -52,27 +58,51 @@ impl Speech {
             spoken: 0,
             asked: 0,
             whole: false,
+            understood: 0,
+            missed: 0,
+            estimated: 0,
             told,
         }
     }
 
     /// Takes a piece; `port` is the server's.
     pub fn hear(&mut self, piece: &Piece<'_>, port: u16) {
+        let before = self.talk.heard(protocol::Side::Client);
         self.talk.hear(piece, port);
         let asked = self.talk.requests().asked();
         let found = asked.saturating_sub(std::mem::replace(&mut self.asked, asked));
         let turn = near(self.covered, piece.exchange);
         self.whole = self.talk.is_whole();
+        if piece.side == protocol::Side::Client {
+            let gap = before.map_or(0, |before| piece.position.saturating_sub(before));
+            self.missed = self.missed.saturating_add(if self.whole { gap } else { gap.saturating_add(piece.length) });
+        }
         if self.whole {
             let from = self.waits_from.take().unwrap_or(turn);
-            self.by_turns += from.saturating_sub(1).saturating_sub(self.covered);
+            self.make_up(from.saturating_sub(1).saturating_sub(self.covered));
             self.covered = self.covered.max(turn);
             self.spoken += found;
+            self.understood += if piece.side == protocol::Side::Client { piece.length } else { 0 };
         } else if self.talk.is_undecided() {
             self.waits_from.get_or_insert(turn);
         } else {
             self.waits_from = None;
         }
+    }
+
+    /// Counts what was asked in bytes that were not told and in so many turns.
+    fn make_up(&mut self, turns: u64) {
+        let missed = u128::from(std::mem::take(&mut self.missed));
+        let guess = missed * u128::from(self.spoken) / u128::from(self.understood.max(1));
+        let guess = u64::try_from(guess).unwrap_or(u64::MAX);
+        let overlapping = if self.is_overlapping() { guess.saturating_sub(turns) } else { 0 };
+        self.by_turns = self.by_turns.saturating_add(turns).saturating_add(overlapping);
+        self.estimated = self.estimated.saturating_add(overlapping);
+    }
+
+    /// How many of the requests are an estimate, since this was asked last.
+    pub fn take_estimated(&mut self) -> u64 {
+        std::mem::take(&mut self.estimated)
     }
 
     /// Takes a piece that the other end tells: of use only where requests overlap.
@@ -94,10 +124,10 @@ impl Speech {
         self.talk.requests().are_several()
     }
 
-    /// The requests that are over, whether each stands for others as well, and the times of those that overlapped.
-    pub fn take(&mut self) -> (Vec<(Ended, bool)>, Vec<Sample>) {
+    /// The requests that are over, for how many each stands, and the times of those that overlapped.
+    pub fn take(&mut self) -> (Vec<(Ended, u64)>, Vec<Sample>) {
         let overlapping = self.is_overlapping();
-        let ended: Vec<(Ended, bool)> = self.talk.take_ended().collect();
+        let ended: Vec<(Ended, u64)> = self.talk.take_ended().collect();
         let mut samples = Vec::new();
         if overlapping {
             for (ended, _) in &ended {
@@ -127,8 +157,13 @@ impl Speech {
     /// The connection is over: the client has sent so many bytes, and the server. Requests without an answer, and those
     /// whose answer was not over, where the bytes say it.
     pub fn end(&mut self, client: u64, server: u64, at: Moment) -> Option<(u64, u64)> {
+        let heard = self.talk.heard(protocol::Side::Client).unwrap_or(client);
+        self.missed = self.missed.saturating_add(client.saturating_sub(heard));
         self.talk.close(client, server, at);
         self.whole &= self.talk.is_whole();
+        if self.missed > 0 && self.is_overlapping() {
+            self.make_up(0);
+        }
         self.talk.left_open().filter(|_| self.whole)
     }
 
@@ -168,9 +203,9 @@ mod tests {
             let number = usize::from(side == protocol::Side::Server);
             let length = bytes.len() as u64;
             let (position, other) = (self.places[number], self.places[1 - number]);
-            let (at, begins) = (Moment(1), true);
+            let (at, begins, weight) = (Moment(1), true, if share { 64 } else { 1 });
             self.places[number] += length;
-            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, PORT);
+            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, PORT);
         }
 
         fn turn(&mut self, exchange: u32, requests: usize, share: bool) {
@@ -209,6 +244,26 @@ mod tests {
         redis.turn(81, 1, false);
         assert_eq!(redis.speech.grow(81), 1);
         assert_eq!(redis.speech.grow(81), 0);
+    }
+
+    #[test]
+    fn where_requests_overlap_what_was_not_told_counts_by_its_bytes_and_that_is_said() {
+        let mut redis = Redis::new();
+        for turn in 1..=10 {
+            redis.turn(turn, 16, false);
+        }
+        assert_eq!((redis.speech.grow(10), redis.speech.take_estimated()), (160, 0));
+        redis.skip(5 * 16);
+        // Until it is known again where a command begins, each turn counts for one at least.
+        for turn in 16..=40 {
+            redis.turn(turn, 16, false);
+        }
+        redis.speech.grow(40);
+        redis.speech.end(redis.places[0], redis.places[1], Moment(1));
+        redis.speech.grow(40);
+        assert_eq!(redis.speech.told, 40 * 16);
+        let estimated = redis.speech.take_estimated();
+        assert!((1..=30 * 16).contains(&estimated), "{estimated}");
     }
 
     #[test]

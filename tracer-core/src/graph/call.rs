@@ -36,6 +36,8 @@ pub struct CallNode {
     pub pool: Pool,
     /// Connections that the server's kernel dropped because its accept queue was full.
     pub accept_queue_drops: u64,
+    /// How many of the requests are an estimate, from bytes that were not told.
+    pub requests_estimated: u64,
     pub failed_connections: u64,
     pub errors: ErrorsByKind,
     pub latencies: Latencies,
@@ -68,6 +70,7 @@ impl CallNode {
             connections: 0,
             pool: Pool::default(),
             accept_queue_drops: 0,
+            requests_estimated: 0,
             failed_connections: 0,
             errors: ErrorsByKind::default(),
             latencies: Latencies::default(),
@@ -131,6 +134,9 @@ impl CallNode {
         }
         let (ended, samples) = speech.take();
         self.operations.add_untold(speech.talk.take_untold());
+        let estimated = speech.take_estimated();
+        self.requests_estimated = self.requests_estimated.saturating_add(estimated);
+        self.operations.add_untold(estimated);
         samples.iter().for_each(|sample| self.record(sample));
         for (ended, share) in ended {
             let fault = u64::from(ended.outcome.fault.is_some());

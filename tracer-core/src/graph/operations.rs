@@ -7,7 +7,6 @@
 use super::histogram::LatencyHistogram;
 use crate::protocol::{Ended, Fault, Operation, Status};
 use std::collections::BTreeMap;
-use tracer_common::Exchange;
 
 /// Operations of a call that are told apart.
 pub const OPERATIONS: usize = 128;
@@ -35,8 +34,8 @@ pub struct Figures {
 }
 
 impl Operations {
-    /// Adds a request; `share` says that it stands for others as well, but for errors, which are all told.
-    pub fn add(&mut self, ended: &Ended, share: bool) {
+    /// Adds a request that stands for so many, but for errors, which are all told.
+    pub fn add(&mut self, ended: &Ended, share: u64) {
         let figures = if ended.operation.is_unknown() {
             &mut self.other
         } else if let Some(figures) = self.known.get_mut(&ended.operation) {
@@ -46,9 +45,9 @@ impl Operations {
         } else {
             &mut self.other
         };
-        let weight = if share && ended.outcome.fault.is_none() { Exchange::SHARE } else { 1 };
+        let weight = if ended.outcome.fault.is_none() { share } else { 1 };
         figures.requests += weight;
-        figures.sampled |= share;
+        figures.sampled |= share > 1;
         match ended.outcome.fault {
             Some(Fault::Service) => figures.service += 1,
             Some(Fault::Gateway) => figures.gateway += 1,

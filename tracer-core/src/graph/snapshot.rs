@@ -175,6 +175,9 @@ pub struct Call {
     #[serde(default)]
     pub accept_queue_drops: u64,
     pub requests: u64,
+    /// How many of them are an estimate: requests overlap, and bytes of the client were not told.
+    #[serde(default)]
+    pub requests_estimated: u64,
     /// Failed connections and requests that ended without an answer.
     pub errors: u64,
     pub errors_by_kind: ErrorsByKind,

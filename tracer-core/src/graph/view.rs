@@ -184,6 +184,7 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         most_open_connections: call.pool.most(open.connections),
         accept_queue_drops: call.accept_queue_drops,
         requests: call.totals.requests,
+        requests_estimated: call.requests_estimated,
         errors: metrics::sum(&call.errors),
         errors_by_kind: call.errors,
         error_rate: (tries > 0).then(|| (errors as f64 / tries as f64).min(1.0)),

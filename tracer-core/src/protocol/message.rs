@@ -92,7 +92,7 @@ impl Operation {
     /// The same, of bytes that may be no text.
     #[must_use]
     pub fn of_bytes(verb: &[u8], about: &[u8]) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..OPERATION_BYTES).unwrap_or(bytes)).into_owned();
+        let text = |bytes| String::from_utf8_lossy(<[u8]>::get(bytes, ..OPERATION_BYTES).unwrap_or(bytes));
         Self::new(&text(verb), &text(about))
     }
 
@@ -149,6 +149,11 @@ impl From<&str> for Status {
 
 /// Appends whole characters, up to a length; what cannot be seen becomes `?`.
 fn append(text: &mut CompactString, more: &str, most: usize) {
+    // Nearly all of them: each byte a character that can be seen.
+    if more.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
+        let room = most.saturating_sub(text.len());
+        return text.push_str(more.get(..room).unwrap_or(more));
+    }
     for letter in more.chars() {
         let letter = if letter.width().is_some() { letter } else { '?' };
         if text.len() + letter.len_utf8() > most {

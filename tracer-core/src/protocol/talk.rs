@@ -26,14 +26,14 @@ pub struct Talk {
     heard_in: Option<u32>,
     /// … and that of which the last request was.
     asked_in: Option<u32>,
-    /// The last piece was of an exchange that stands for others.
-    share: bool,
+    /// For how many exchanges that of the last piece stands.
+    weight: u64,
     /// Bytes were lost that may have said how a request ended.
     torn: bool,
     /// Whom the client wants to reach, and what it wants to speak inside, until somebody takes it.
     peer: Option<PeerName>,
     events: Vec<Event>,
-    ended: Vec<(Ended, bool)>,
+    ended: Vec<(Ended, u64)>,
     /// Requests that were over and found no room.
     untold: u64,
 }
@@ -60,8 +60,8 @@ pub struct Piece<'a> {
     pub begins: bool,
     /// … of the exchange by turns with this number.
     pub exchange: u32,
-    /// Only a share of the exchanges is told.
-    pub share: bool,
+    /// For how many exchanges this one stands: more than one where only a share of them is told.
+    pub weight: u64,
 }
 
 impl Talk {
@@ -116,7 +116,7 @@ impl Talk {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let known = self.protocol().is_some() && !self.is_opaque();
-        known && !self.share && !self.conversation.is_lost(Side::Client)
+        known && self.weight <= 1 && !self.conversation.is_lost(Side::Client)
     }
 
     /// The place up to which a side was heard; `None` before the first piece of one that is older.
@@ -136,8 +136,8 @@ impl Talk {
 
     /// Takes a piece; `port` is the server's.
     pub fn hear(&mut self, piece: &Piece<'_>, port: u16) {
-        let Piece { side, position, length, bytes, at, share, .. } = *piece;
-        self.share = share;
+        let Piece { side, position, length, bytes, at, weight, .. } = *piece;
+        self.weight = weight;
         if self.datagrams {
             return self.hear_datagram(piece, port);
         }
@@ -203,14 +203,14 @@ impl Talk {
                 }
             }
             Side::Server if self.asked_in == Some(piece.exchange) => {}
-            Side::Server if behind || piece.share => self.requests.presume(piece.at),
+            Side::Server if behind || piece.weight > 1 => self.requests.presume(piece.at),
             Side::Server => {}
         }
         self.conversation.realign(piece.side);
     }
 
-    /// The requests that are over since they were last taken, and whether each stands for others as well.
-    pub fn take_ended(&mut self) -> impl Iterator<Item = (Ended, bool)> {
+    /// The requests that are over since they were last taken, and for how many each stands.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = (Ended, u64)> {
         self.ended.drain(..)
     }
 
@@ -254,7 +254,7 @@ impl Talk {
 
     fn tell(&mut self, ended: Ended) {
         if self.ended.len() < ENDED {
-            self.ended.push((ended, self.share));
+            self.ended.push((ended, self.weight.max(1)));
         } else {
             self.untold += 1;
         }
@@ -289,8 +289,8 @@ mod tests {
     use super::*;
 
     fn hear(talk: &mut Talk, side: Side, position: u64, length: u64, bytes: &[u8]) -> Vec<String> {
-        let (at, begins, share) = (Moment(1), false, false);
-        talk.hear(&Piece { side, position, other: 0, length, bytes, at, begins, exchange: 0, share }, 6379);
+        let (at, begins, weight) = (Moment(1), false, 1);
+        talk.hear(&Piece { side, position, other: 0, length, bytes, at, begins, exchange: 0, weight }, 6379);
         talk.take_ended().map(|(ended, _)| ended.operation.as_str().to_owned()).collect()
     }
 
@@ -320,8 +320,8 @@ mod tests {
         const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
         let (mut talk, mut ended) = (Talk::older(), Vec::new());
         let mut hear = |side, [position, other]: [u64; 2], bytes: &[u8], begins, exchange| {
-            let (length, at, share) = (bytes.len() as u64, Moment(1), false);
-            talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, 80);
+            let (length, at, weight) = (bytes.len() as u64, Moment(1), 1);
+            talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, 80);
             ended.extend(talk.take_ended().map(|(ended, _)| ended.operation.as_str().to_owned()));
         };
         hear(Side::Server, [90, 98], b"the end of an answer", false, 1);
@@ -344,10 +344,10 @@ mod tests {
             let (mine, others) = if side == Side::Client { (0, 1) } else { (1, 0) };
             let (position, other, length) = (places[mine], places[others], bytes.len() as u64);
             places[mine] += length;
-            let (at, begins, share) = (Moment(1), true, false);
+            let (at, begins, weight) = (Moment(1), true, 1);
             // The first request was not told.
             if exchange > 0 {
-                talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, 80);
+                talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, 80);
             }
             let line = |operation: &str, status: &str| format!("{operation} {status}");
             ended.extend(
@@ -375,8 +375,8 @@ mod tests {
             let [client, server] = sent;
             let (position, other) = if side == Side::Client { (client, server) } else { (server, client) };
             sent[usize::from(side == Side::Server)] += length;
-            let (at, begins, share) = (Moment(1), true, false);
-            talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share }, 80);
+            let (at, begins, weight) = (Moment(1), true, 1);
+            talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, 80);
             ended.extend(talk.take_ended().map(|(ended, _)| ended.outcome.status.as_str().to_owned()));
         };
         hear(Side::Client, OPENED.len() as u64, OPENED, 1);

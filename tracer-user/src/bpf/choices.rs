@@ -37,7 +37,7 @@ impl Choices {
 
     /// Chooses for a port, or for a socket. An error leaves the programs as before.
     pub(super) fn choose(&mut self, choice: Choice) -> Result<()> {
-        let value = match choice.capture {
+        let mut value = match choice.capture {
             Capture::None => [Level::NONE, 0, 0, 0, 0, 0, 0, 0],
             Capture::Opening => [Level::OPENING, 0, 0, 0, 0, 0, 0, 0],
             Capture::Heads { error } => {
@@ -46,6 +46,7 @@ impl Choices {
             Capture::Stream => [Level::STREAM, 0, 0, 0, 0, 0, 0, 0],
             Capture::Streams => [Level::STREAM, 0, 0, 1, 0, 0, 0, 0],
         };
+        value[4] = u8::from(choice.busy);
         match choice.place {
             Place::Socket(cookie) => {
                 self.sockets.insert(cookie, value, 0).context("choose what is told of a socket")?;

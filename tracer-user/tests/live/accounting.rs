@@ -52,7 +52,7 @@ fn accounts(ring_kib: &str) -> (Vec<(String, Vec<u64>)>, u64) {
 fn every_event_is_filtered_tracked_or_refused_and_every_record_received_or_lost() {
     for ring_kib in ["4096", TINY] {
         let (rows, received) = accounts(ring_kib);
-        assert_eq!(rows.len(), 12, "{rows:?}");
+        assert_eq!(rows.len(), 13, "{rows:?}");
         for (name, row) in &rows {
             let [seen, filtered, tracked, map_full, emitted, submitted, spilled, ring_full, _] = row[..] else {
                 panic!("{row:?}")

@@ -12,23 +12,41 @@ use crate::sample::mebibytes;
 /// What a row of the budget is about.
 enum Figure {
     /// Throughput with the tool over throughput without it: at least the limit.
-    Ratio { load: &'static str, tool: &'static str, placement: Placement },
+    Ratio {
+        load: &'static str,
+        tool: &'static str,
+        placement: Placement,
+    },
     /// The same, of calls that are not ours: within what pairs without the tool differ.
-    Untouched { load: &'static str },
+    Untouched {
+        load: &'static str,
+    },
     /// Microseconds more for each request or call, in fine mode: at most the limit.
-    Difference { load: &'static str },
+    Difference {
+        load: &'static str,
+    },
     /// CPU time for each request, all processes, with over without, in fine mode: at most the limit.
-    Cpu { load: &'static str },
+    Cpu {
+        load: &'static str,
+    },
     /// CPU of the tracer's process, percent of one: at most the limit.
-    Tracer { load: &'static str },
+    Tracer {
+        load: &'static str,
+    },
     /// The same for so many requests a second, from a load that makes as many as it can.
-    TracerAt { load: &'static str, rate: f64 },
+    TracerAt {
+        load: &'static str,
+        rate: f64,
+    },
     /// Memory with so many calls, MiB.
-    Memory { calls: u32 },
-    /// Records lost in all runs.
+    Memory {
+        calls: u32,
+    },
+    /// Records lost in all runs of up to [`USUAL`] requests a second.
     Lost,
-    /// Requests seen for each that was made, in the run that is furthest from one.
+    /// Requests seen for each that was made, in the run of those that is furthest from one; in the others.
     Seen,
+    SeenBeyond,
     /// Seconds until it watches.
     Start,
     /// CPU of an idle host's tracer, percent of one.
@@ -43,6 +61,9 @@ struct Row {
     figure: Figure,
     limit: f64,
 }
+
+/// Requests a second on one host of which none may be lost; pipelines and HTTP/2 on loopback make several times as many.
+const USUAL: f64 = 150_000.0;
 
 const DEFAULT: &str = "default";
 const COUNTS: &str = "counts";
@@ -86,8 +107,13 @@ const BUDGET: &[Row] = &[
     },
     Row { title: "memory at 1,000 calls", figure: Figure::Memory { calls: 1_000 }, limit: 40.0 },
     Row { title: "memory at 10,000 calls", figure: Figure::Memory { calls: 10_000 }, limit: 60.0 },
-    Row { title: "records lost", figure: Figure::Lost, limit: 0.0 },
-    Row { title: "requests seen of those made", figure: Figure::Seen, limit: 1.0 },
+    Row { title: "records lost, up to 150,000 requests a second", figure: Figure::Lost, limit: 0.0 },
+    Row { title: "requests seen of those made, up to 150,000 a second", figure: Figure::Seen, limit: 1e-4 },
+    Row {
+        title: "requests seen of those made, beyond that, some by estimate",
+        figure: Figure::SeenBeyond,
+        limit: 0.02,
+    },
     Row { title: "start until it watches", figure: Figure::Start, limit: 0.3 },
     Row { title: "an idle host: CPU of the tracer", figure: Figure::Idle, limit: 0.1 },
     Row { title: "an idle host: wake-ups", figure: Figure::WakeUps, limit: 1.5 },
@@ -125,6 +151,11 @@ fn standing(row: &Row, results: &Results) -> Option<Standing> {
     };
     let fine = |load: &str| results.fine.iter().find(|row| row.load == load && row.tool == DEFAULT);
     let ours = || results.overhead.iter().filter(|row| row.lost.is_some());
+    let seen = |usual: bool| {
+        let seen = ours().filter(|row| (row.without <= USUAL) == usual).filter_map(|row| row.seen);
+        let worst = seen.max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()))?;
+        told(format!("1 ± {limit}"), format!("{worst:.6}"), (worst - 1.0).abs() <= limit)
+    };
     match row.figure {
         Figure::Ratio { load, tool, placement } => {
             let overhead::Row { ratio, control_least, control_most, .. } = throughput(load, tool, placement)?;
@@ -163,13 +194,11 @@ fn standing(row: &Row, results: &Results) -> Option<Standing> {
             told(format!("≤ {limit} MiB"), format!("{memory:.1} MiB"), memory <= limit)
         }
         Figure::Lost => {
-            let lost: u64 = ours().filter_map(|row| row.lost).sum();
+            let lost: u64 = ours().filter(|row| row.without <= USUAL).filter_map(|row| row.lost).sum();
             told("0".to_owned(), lost.to_string(), lost == 0)
         }
-        Figure::Seen => {
-            let worst = ours().filter_map(|row| row.seen).max_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()))?;
-            told("1".to_owned(), format!("{worst:.6}"), (worst - limit).abs() < 1e-4)
-        }
+        Figure::Seen => seen(true),
+        Figure::SeenBeyond => seen(false),
         Figure::Start => {
             let seconds = results.start?;
             told(format!("≤ {limit} s"), format!("{seconds:.3} s"), seconds <= limit)

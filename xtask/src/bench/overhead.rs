@@ -95,7 +95,7 @@ pub(super) fn measure(load: Load, tool: &Tool, placement: Placement, plan: Plan,
     let served = load.serve(folder, servers, clients)?;
     let warm = served.run(1.0, 20_000.0)?;
     let rate = warm.requests / warm.seconds;
-    let alone = || run(&served, plan.seconds, rate).map(|(run, _)| run);
+    let alone = || warmed(&served, plan.seconds, rate).map(|(run, ..)| run);
     let (mut without, mut with, mut control) = (Vec::new(), Vec::new(), Vec::new());
     for cycle in 0..plan.cycles {
         if cycle.is_multiple_of(2) {
@@ -143,16 +143,26 @@ fn run(served: &Served, seconds: f64, rate: f64) -> Result<(Run, Done)> {
     Ok((Run { rate: done.requests / done.seconds, cpu }, done))
 }
 
+/// How long a load runs before it is measured: a tool needs some of it to see what is spoken and what is busy.
+const WARM_UP: f64 = 0.6;
+
+/// A run behind a warm-up; with what both made.
+fn warmed(served: &Served, seconds: f64, rate: f64) -> Result<(Run, f64, bool)> {
+    let warm = served.run(WARM_UP, rate)?;
+    let (run, done) = run(served, seconds, rate)?;
+    Ok((run, warm.requests + done.requests, done.exact))
+}
+
 fn traced(served: &Served, tool: &Tool, cpus: &str, seconds: f64, rate: f64, folder: &Path) -> Result<Traced> {
     let running = tool.start(cpus, folder)?;
     let before = (running.process.cpu_time(), std::time::Instant::now());
-    let (run, done) = run(served, seconds, rate)?;
+    let (run, made, exact) = warmed(served, seconds, rate)?;
     let spent = running.process.cpu_time().since(before.0).as_secs_f64();
     let percent = spent / before.1.elapsed().as_secs_f64() * 100.0;
     let kib = running.process.status("VmRSS").unwrap_or(0);
     let saw = running.end()?;
-    let seen = served.port().and_then(|port| saw.requests(&port)).filter(|_| done.exact);
+    let seen = served.port().and_then(|port| saw.requests(&port)).filter(|_| exact);
     #[expect(clippy::cast_precision_loss, reason = "some millions")]
-    let seen = seen.map(|seen| seen as f64 / done.requests);
+    let seen = seen.map(|seen| seen as f64 / made);
     Ok(Traced { run, percent, kib, lost: saw.completeness("records_lost"), seen })
 }

@@ -22,7 +22,7 @@ pub(super) fn page(results: &Results) -> String {
     fine_table(&mut text, results);
     let _ = writeln!(
         text,
-        "\n## Throughput\n\nRuns of {seconds} s without and with the tool in turns, {cycles} pairs each. A ratio is the median of the pairs', \
+        "\n## Throughput\n\nRuns of {seconds} s, each behind a warm-up of 0.6 s, without and with the tool in turns, {cycles} pairs each. A ratio is the median of the pairs', \
          with the smallest and the largest; `by itself` is the same of pairs without the tool: what the machine does to them. \
          CPU is what all processors together worked for a request. `seen` is how many requests the tracer counted for each that the \
          client made, where the client knows to the last one.\n"

@@ -59,6 +59,10 @@ fn path(target: &[u8]) -> &[u8] {
 pub(in super::super) fn push_segment(route: &mut String, segment: &[u8]) {
     // What follows a semicolon are parameters, such as the id of a session.
     let segment = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+    // Nearly all of them: one short word without digits, which nothing below takes for a value.
+    if segment.len() < LONG_BYTES && segment.iter().all(u8::is_ascii_alphabetic) {
+        return push_word(route, segment);
+    }
     let is_name = segment.len() <= SEGMENT_BYTES
         && segment.iter().all(|byte| byte.is_ascii_alphanumeric() || SEPARATORS.contains(byte))
         && !is_dashed_hex(segment)
@@ -75,12 +79,17 @@ pub(in super::super) fn push_segment(route: &mut String, segment: &[u8]) {
         if is_value(word) {
             route.push_str(VALUE);
         } else {
-            route.extend(word.iter().copied().map(char::from));
+            push_word(route, word);
         }
         let Some((separator, after)) = after.split_first() else { break };
         route.push(char::from(*separator));
         rest = after;
     }
+}
+
+/// Letters and digits of ASCII.
+fn push_word(route: &mut String, word: &[u8]) {
+    route.push_str(std::str::from_utf8(word).unwrap_or(VALUE));
 }
 
 /// Whether letters and digits are no word of a language.

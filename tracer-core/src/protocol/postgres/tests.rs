@@ -64,7 +64,7 @@ fn of_a_long_answer_whose_end_was_not_told_all_is_known_but_its_status() {
         let length = bytes.len() as u64 + missing;
         let [position, other] = [positions[own], positions[other]];
         let (at, begins, exchange) = (Moment(u64::from(turn)), turn > 0, turn / 2);
-        talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, share: false }, 5432);
+        talk.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight: 1 }, 5432);
         positions[own] += length;
         let ended = talk.take_ended().map(|(ended, _)| (ended.operation, ended.outcome.status));
         lines.extend(ended.map(|(operation, status)| format!("{} {}", operation.as_str(), status.as_str())));

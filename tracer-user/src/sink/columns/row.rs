@@ -57,7 +57,7 @@ impl Row {
             server: names.name(&call.to),
             figures: [
                 port(call),
-                rate(call, names.period, names.seconds).map_or_else(absent, amount),
+                requests(call, names),
                 time(|latency| latency.mean),
                 time(|latency| latency.p50),
                 time(|latency| latency.p90),
@@ -71,6 +71,12 @@ impl Row {
             severity: Severity::of(call),
         }
     }
+}
+
+/// Requests a second; `~` says that some of them are an estimate.
+fn requests(call: &Call, names: &Names<'_>) -> String {
+    let mark = if call.requests_estimated > 0 { "~" } else { "" };
+    rate(call, names.period, names.seconds).map_or_else(absent, |rate| format!("{mark}{}", amount(rate)))
 }
 
 fn absent() -> String {

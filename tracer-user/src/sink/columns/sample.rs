@@ -69,6 +69,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16) -> Call {
         open_connections: 1,
         most_open_connections: 1,
         accept_queue_drops: 0,
+        requests_estimated: 0,
         requests: 0,
         errors: 0,
         errors_by_kind: ErrorsByKind::default(),
