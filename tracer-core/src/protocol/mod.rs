@@ -16,6 +16,7 @@ mod lines;
 mod matching;
 mod memcached;
 mod message;
+mod mongodb;
 mod mqtt;
 mod mysql;
 mod nats;
@@ -45,6 +46,7 @@ pub enum Protocol {
     Http,
     Http2,
     Memcached,
+    Mongodb,
     Mqtt,
     Mysql,
     Nats,
@@ -61,6 +63,7 @@ pub static PARSERS: &[Row] = &[
     http::ROW,
     http2::ROW,
     memcached::ROW,
+    mongodb::ROW,
     mqtt::ROW,
     mysql::ROW,
     nats::ROW,

@@ -1,4 +1,4 @@
-//! Stores: Redis, memcached, PostgreSQL, MariaDB.
+//! Stores: Redis, memcached, PostgreSQL, MariaDB; MongoDB, of which the client is real and the server a script.
 //!
 //! Invariant: as in `main`. Memory: none.
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::{Server, agrees, report, traffic};
 use crate::coverage;
-use crate::host::{Folder, Tracer, port, scale};
+use crate::host::{Folder, Peer, Tracer, port, scale};
 
 #[test]
 fn redis() {
@@ -81,4 +81,20 @@ fn mysql() {
     let more = ["--bind-address=127.0.0.1", "--port", &text, &socket, "--max-connections=100", "--skip-log-bin"];
     let _server = Server::start(&[&["mariadbd"], &options[..], &more].concat(), &folder, port);
     statements("mysql", "root", "mariadbd", port, &folder);
+}
+
+/// A client library before a server that is a script, as no package has the server: fifty threads, so many requests each.
+fn scripted(protocol: &str, source: &str) {
+    let (folder, port) = (Folder::new(protocol), port());
+    let text = port.to_string();
+    let _server = Peer::start_script(&[], source, "server.py", &["server", &text]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let told = report(source, "client.py", &["client", &text, "20", "50"]);
+    agrees(&tracer.finish(), "client.py", "server.py", port, protocol, &told);
+    coverage::passed(&format!("protocol/{protocol}"));
+}
+
+#[test]
+fn mongodb() {
+    scripted("mongodb", include_str!("../traffic/mongodb.py"));
 }
