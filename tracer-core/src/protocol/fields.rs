@@ -48,18 +48,23 @@ impl<'a> Fields<'a> {
 
     /// Text up to a byte that is 0, and that byte, of so many bytes at most without it.
     pub(super) fn until_zero(&mut self, most: usize) -> Result<&'a [u8], Short> {
-        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
-        let seen = self.bytes.get(self.at..).unwrap_or_default();
-        let seen = seen.get(..left.min(most.saturating_add(1))).unwrap_or(seen);
+        let seen = self.seen(most.saturating_add(1));
         match seen.iter().position(|byte| *byte == 0) {
             Some(length) => {
                 let text = self.take(length)?;
                 self.skip(1)?;
                 Ok(text)
             }
-            None if seen.len() > most || seen.len() >= left => Err(Short::Wrong("a text has no end")),
+            None if seen.len() > most || seen.len() as u64 >= self.left() => Err(Short::Wrong("a text has no end")),
             None => Err(Short::More),
         }
+    }
+
+    /// The next bytes as far as they are there, so many at most; they are not passed over.
+    pub(super) fn seen(&self, most: usize) -> &'a [u8] {
+        let most = usize::try_from(self.left()).unwrap_or(usize::MAX).min(most);
+        let seen = self.bytes.get(self.at..).unwrap_or_default();
+        seen.get(..most).unwrap_or(seen)
     }
 
     /// Bytes up to here, from the beginning of the unit.
@@ -79,6 +84,11 @@ impl<'a> Fields<'a> {
     /// In network order.
     pub(super) fn u16(&mut self) -> Result<u16, Short> {
         Ok(self.take(2)?.iter().fold(0, |number, byte| (number << 8) | u16::from(*byte)))
+    }
+
+    /// In network order.
+    pub(super) fn u32(&mut self) -> Result<u32, Short> {
+        Ok(self.take(4)?.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
     }
 
     /// The lowest byte first.
@@ -106,6 +116,7 @@ mod tests {
         assert!(matches!(fields.take(4), Err(Short::Wrong(_))));
         assert!(matches!(Fields::new(&[0, 0, 0, 0, 0, 0, 1, 2], 8).u64(), Ok(0x102)));
         assert!(matches!(Fields::new(&[1, 2, 3, 4], 4).u32_le(), Ok(0x0403_0201)));
+        assert!(matches!(Fields::new(&[1, 2, 3, 4], 4).u32(), Ok(0x0102_0304)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! a hole nothing is invented. Memory: [`conversation::HEAD_BYTES`] for each direction, and what each parser bounds.
 
 mod amqp;
+mod cassandra;
 mod conversation;
 mod dns;
 mod fastcgi;
@@ -41,6 +42,7 @@ use crate::input::Capture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     Amqp,
+    Cassandra,
     Dns,
     FastCgi,
     Http,
@@ -58,6 +60,7 @@ pub enum Protocol {
 /// Every protocol that is known; of two that fit equally well, the first is taken.
 pub static PARSERS: &[Row] = &[
     amqp::ROW,
+    cassandra::ROW,
     dns::ROW,
     fastcgi::ROW,
     http::ROW,

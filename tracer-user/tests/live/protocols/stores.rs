@@ -1,4 +1,5 @@
-//! Stores: Redis, memcached, PostgreSQL, MariaDB; MongoDB, of which the client is real and the server a script.
+//! Stores: Redis, memcached, PostgreSQL, MariaDB; MongoDB and Cassandra, of which the clients are real and
+//! the servers scripts.
 //!
 //! Invariant: as in `main`. Memory: none.
 
@@ -97,4 +98,9 @@ fn scripted(protocol: &str, source: &str) {
 #[test]
 fn mongodb() {
     scripted("mongodb", include_str!("../traffic/mongodb.py"));
+}
+
+#[test]
+fn cassandra() {
+    scripted("cassandra", include_str!("../traffic/cassandra.py"));
 }
