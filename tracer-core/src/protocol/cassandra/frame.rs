@@ -61,8 +61,8 @@ const STATEMENT_BYTES: usize = 3 << 10;
 const NUMBER_BYTES: u16 = 32;
 /// Warnings, keys of a payload and options that are passed over.
 const ITEMS: u16 = 32;
-/// Bytes of the kind of an event, and of what happened.
-const WORD_BYTES: u16 = 32;
+/// Bytes of the kind of an event, of what happened, of the name of an option.
+const WORD_BYTES: u16 = 64;
 
 /// The number of a statement that was prepared.
 pub(super) type Number = Box<[u8]>;
@@ -249,6 +249,7 @@ pub(super) fn word<'a>(fields: &mut Fields<'a>) -> Result<&'a str, Short> {
         return Ok("");
     }
     let text = fields.take(usize::from(length))?;
-    let is_word = text.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let is_word = text.iter().all(is_part);
     Ok(std::str::from_utf8(text).ok().filter(|_| is_word).unwrap_or_default())
 }

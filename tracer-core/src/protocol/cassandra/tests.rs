@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::Verdict;
 
 fn frame(version: u8, stream: i16, code: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap();
@@ -137,4 +138,25 @@ fn of_too_many_requests_the_oldest_is_forgotten() {
     assert_eq!(parser.open.len(), REQUESTS);
     assert_eq!(say(&mut parser, Side::Server, &void(0x84, 0)), []);
     assert_eq!(say(&mut parser, Side::Server, &void(0x84, 1)).len(), 2);
+}
+
+#[test]
+fn what_may_begin_a_turn_is_recognised_whatever_it_is() {
+    let verdict = |side, code, body: &[u8]| {
+        let version = if side == Side::Client { 4 } else { 0x84 };
+        begins::begins(side, &frame(version, 3, code, body))
+    };
+    let supported =
+        b"\0\x02\0\x25SCYLLA_LWT_OPTIMIZATION_META_BIT_MASK\0\x01\0\x0a2147483648\0\x12TABLETS_ROUTING_V1\0\0";
+    assert_eq!(verdict(Side::Server, frame::SUPPORTED, supported), Verdict::Certain);
+    assert_eq!(verdict(Side::Client, frame::QUERY, &text("LIST ROLES")), Verdict::Likely);
+    assert_eq!(verdict(Side::Client, frame::QUERY, &text("SELECT a FROM b")), Verdict::Certain);
+    let part = frame(4, 3, frame::QUERY, &text(" \x01 LIST ROLES"));
+    assert_eq!(begins::begins(Side::Client, &part[..14]), Verdict::More, "the next byte is no text");
+    assert_eq!(begins::begins(Side::Client, &part), Verdict::No);
+    assert_eq!(verdict(Side::Client, frame::QUERY, &text("\x01\x02\x03\x04\x05\x06")), Verdict::No);
+    assert_eq!(verdict(Side::Server, frame::ERROR, b"\0\0\x43\x21\0\x04slow\0\0"), Verdict::Likely);
+    assert_eq!(verdict(Side::Server, frame::ERROR, b"\0\0\x10\0\0\x02no"), Verdict::Certain);
+    assert_eq!(verdict(Side::Server, frame::QUERY, &text("SELECT a FROM b")), Verdict::No);
+    assert_eq!(begins::begins(Side::Server, &frame(0x84, -1, frame::RESULT, &[0, 0, 0, 1])), Verdict::No);
 }

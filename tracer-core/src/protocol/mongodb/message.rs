@@ -218,6 +218,8 @@ pub(super) fn begins(side: Side, bytes: &[u8]) -> Result<Verdict, Short> {
         (Side::Client, Kind::Query | Kind::Insert | Kind::Update | Kind::Delete | Kind::GetMore) => {
             fields.u32_le()? <= u32::from(u8::MAX) && namespace(&mut fields).map(|_| true)?
         }
+        // Nothing, and how many cursors there are, of 8 bytes each.
+        (Side::Client, Kind::KillCursors) => fields.u32_le()? == 0 && fields.u32_le()? <= header.length / 8,
         (Side::Server, Kind::Reply) => {
             let is_flag = fields.u32_le()? < REPLY_FLAGS;
             fields.skip(12)?;
