@@ -84,23 +84,28 @@ fn mysql() {
     statements("mysql", "root", "mariadbd", port, &folder);
 }
 
-/// A client library before a server that is a script, as no package has the server: fifty threads, so many requests each.
-fn scripted(protocol: &str, source: &str) {
+/// A client library before a server that is a script, as no package has the server; these of its statuses are errors.
+fn scripted(protocol: &str, source: &str, errors: &[&str]) {
     let (folder, port) = (Folder::new(protocol), port());
     let text = port.to_string();
     let _server = Peer::start_script(&[], source, "server.py", &["server", &text]);
     let tracer = Tracer::watch(&folder, &[]);
     let told = report(source, "client.py", &["client", &text, "20", "50"]);
-    agrees(&tracer.finish(), "client.py", "server.py", port, protocol, &told);
+    let graph = tracer.finish();
+    agrees(&graph, "client.py", "server.py", port, protocol, &told);
+    let failed: u64 = errors.iter().flat_map(|error| told.values().filter_map(|statuses| statuses.get(*error))).sum();
+    let call = graph.only_call("client.py", "server.py", port);
+    assert_eq!((call["errors_by_kind"]["service"].as_u64(), failed > 0), (Some(failed), true), "{call:#}");
     coverage::passed(&format!("protocol/{protocol}"));
 }
 
 #[test]
 fn mongodb() {
-    scripted("mongodb", include_str!("../traffic/mongodb.py"));
+    scripted("mongodb", include_str!("../traffic/mongodb.py"), &["InternalError", "MaxTimeMSExpired"]);
 }
 
 #[test]
 fn cassandra() {
-    scripted("cassandra", include_str!("../traffic/cassandra.py"));
+    let errors = ["ServerError", "Overloaded", "Unavailable", "WriteTimeout"];
+    scripted("cassandra", include_str!("../traffic/cassandra.py"), &errors);
 }

@@ -33,6 +33,9 @@ LOCAL = {
     "rpc_address": (INET, bytes([127, 0, 0, 1])), "host_id": (UUID, b"h" * 16), "schema_version": (UUID, b"s" * 16),
 }
 SLOW = 0.01
+# Longer than a segment, and than what is told of one input or output.
+PICTURE = "p" * 200_000
+LONGEST = (1 << 17) - 1
 
 
 def string(text):
@@ -59,6 +62,17 @@ def rows(table, columns, values):
     body += b"".join(string(name) + struct.pack(">H", kind) for name, kind in columns)
     body += struct.pack(">i", len(values))
     return RESULT, body + b"".join(struct.pack(">i", len(value)) + value for row in values for value in row)
+
+
+def segments(frame):
+    """A frame in as many segments as it needs; whole in one."""
+    data = b""
+    for place in range(0, len(frame), LONGEST):
+        part = frame[place : place + LONGEST]
+        header = len(part) | (len(part) == len(frame)) << 17
+        data += header.to_bytes(3, "little") + compute_crc24(header, 3).to_bytes(3, "little")
+        data += part + compute_crc32(part, CRC32_INITIAL).to_bytes(4, "little")
+    return data
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -104,11 +118,7 @@ class Connection(socketserver.BaseRequestHandler):
         opcode, body = answer
         frame = struct.pack(">BBhBi", version | 0x80, 0, stream, opcode, len(body)) + body
         with self.lock:
-            data = frame
-            if self.segmented:
-                header = (len(frame) | 1 << 17).to_bytes(3, "little")
-                checksum = compute_crc24(int.from_bytes(header, "little"), 3).to_bytes(3, "little")
-                data = header + checksum + frame + compute_crc32(frame, CRC32_INITIAL).to_bytes(4, "little")
+            data = segments(frame) if self.segmented else frame
             self.request.sendall(data)
             self.segmented |= version == 5 and opcode == READY
 
@@ -161,7 +171,8 @@ class Connection(socketserver.BaseRequestHandler):
         if table == "local":
             return rows("local", [(name, kind) for name, (kind, _) in LOCAL.items()], [[value for _, value in LOCAL.values()]]), 0
         if statement.startswith("SELECT"):
-            columns, values = [("name", TEXT)], [] if table == "peers" else [[b"anna"]]
+            name = PICTURE.encode() if table == "pictures" else b"anna"
+            columns, values = [("name", TEXT)], [] if table == "peers" else [[name]]
             return rows(table, columns, values), SLOW if table == "slow" else 0
         return (RESULT, struct.pack(">i", 1)), 0
 
@@ -256,6 +267,8 @@ def work(session, requests):
     batch.add("INSERT INTO orders (name) VALUES ('a')")
     batch.add("UPDATE users SET seen = 1 WHERE name = 'a'")
     session.execute(forgotten, ["a"])
+    session.execute(f"INSERT INTO pictures (name) VALUES ('{PICTURE}')")
+    assert session.execute("SELECT name FROM pictures").one().name == PICTURE
     kinds = [
         (users, ["anna"]), ("SELECT name FROM slow WHERE name = 'anna'",), (orders, ["anna"]), (batch,),
         ("DELETE seen FROM users WHERE name = 'anna'",), ("SELECT * FROM secret",), ("SELECT * FROM down",),

@@ -2,7 +2,7 @@
 
 The server is a script: no server of MongoDB is in a Debian package. It speaks the wire protocol, and what it answers
 depends on the collection. The client is PyMongo (Debian: python3-pymongo): up to CONNECTIONS connections of one pool,
-REQUESTS commands on each of as many threads; every tenth of a thread is a duplicate key, and every tenth takes too long.
+and as many threads that do REQUESTS things each, of which four of ten fail and one moves a hundred kilobytes both ways.
 At the end comes one line of JSON: commands by operation and status as PyMongo's own listeners told them, and quantiles of the
 time that the commands took, in microseconds.
 """
@@ -20,6 +20,8 @@ import bson
 MSG, QUERY, REPLY = 2013, 2004, 1
 MORE_TO_COME = 1 << 1
 HELLO = ("hello", "isMaster", "ismaster")
+# Longer than what is told of one input or output.
+PICTURE = b"p" * 100_000
 USERS = [{"_id": number, "name": f"user {number}"} for number in range(3)]
 
 
@@ -101,6 +103,8 @@ class Connection(socketserver.BaseRequestHandler):
             return error(1, "InternalError")
         if collection == "taken":
             return {"n": 0, "writeErrors": [{"index": 0, "code": 11000, "errmsg": "E11000 duplicate key"}], "ok": 1.0}
+        if name == "find" and collection == "pictures":
+            return {"cursor": {"firstBatch": [{"data": PICTURE}], "id": bson.Int64(0), "ns": "shop.pictures"}, "ok": 1.0}
         if name in ("find", "aggregate"):
             return self.batch(collection, 7 if "batchSize" in command else 0, "firstBatch")
         if name == "getMore":
@@ -192,8 +196,11 @@ def work(database, requests):
     for number in range(requests):
         turn = number % 10
         try:
-            if turn in (0, 5):
+            if turn == 0:
                 database.users.find_one({"name": "anna"})
+            elif turn == 5:
+                assert database.pictures.find_one({})["data"] == PICTURE
+                database.pictures.insert_one({"data": PICTURE})
             elif turn == 1:
                 database.orders.insert_one({"_id": number})
             elif turn == 2:
