@@ -6,6 +6,7 @@
 //! a hole nothing is invented. Memory: [`conversation::HEAD_BYTES`] for each direction, and what each parser bounds.
 
 mod amqp;
+mod cassandra;
 mod conversation;
 mod dns;
 mod fastcgi;
@@ -16,6 +17,7 @@ mod lines;
 mod matching;
 mod memcached;
 mod message;
+mod mongodb;
 mod mqtt;
 mod mysql;
 mod nats;
@@ -40,11 +42,13 @@ use crate::input::Capture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     Amqp,
+    Cassandra,
     Dns,
     FastCgi,
     Http,
     Http2,
     Memcached,
+    Mongodb,
     Mqtt,
     Mysql,
     Nats,
@@ -56,11 +60,13 @@ pub enum Protocol {
 /// Every protocol that is known; of two that fit equally well, the first is taken.
 pub static PARSERS: &[Row] = &[
     amqp::ROW,
+    cassandra::ROW,
     dns::ROW,
     fastcgi::ROW,
     http::ROW,
     http2::ROW,
     memcached::ROW,
+    mongodb::ROW,
     mqtt::ROW,
     mysql::ROW,
     nats::ROW,

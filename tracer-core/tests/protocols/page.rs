@@ -162,8 +162,8 @@ rest is a hole of known length.
 ";
 
 const SHOWN: &str = "\
-Live: real servers, and clients that count by themselves what they asked and were answered, under `tracer watch`
-(`tracer-user/tests/live/protocols`); [coverage.md](coverage.md) says on which kernels. Conversations are in
+Live: real servers, or scripts where a row says so, and clients that count by themselves what they asked and were answered,
+under `tracer watch` (`tracer-user/tests/live/protocols`); [coverage.md](coverage.md) says on which kernels. Conversations are in
 `tracer-core/tests/wire`: recorded between the programs that their line names, or written by hand by the specification that it
 names. Each of them is also cut into single bytes and at random, has a hole in random places, and is changed at random
 (`tracer-core/tests/protocols`); coverage-guided fuzzing begins with them (`cargo xtask fuzz`).

@@ -57,6 +57,8 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("protocol/amqp", "AMQP 0-9-1: RabbitMQ"),
     ("protocol/postgres", "PostgreSQL: simple, extended and failed statements"),
     ("protocol/mysql", "MySQL: MariaDB, texts and prepared statements"),
+    ("protocol/mongodb", "MongoDB: PyMongo; the server is a script"),
+    ("protocol/cassandra", "CQL versions 4 and 5: the driver of DataStax; the server is a script"),
     ("loss/ring", "a ring of 64 KiB under full load: connections, requests and bytes exact, loss exact"),
     ("recall/ipv4", "10,000 connections at full speed over 127.0.0.1"),
     ("recall/ipv6", "10,000 connections at full speed over ::1"),

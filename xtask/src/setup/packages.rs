@@ -32,6 +32,8 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("mariadbd"), &["mariadb-server"]),
     (Need::Program("mariadb-install-db"), &["mariadb-server"]),
     (Need::PythonModule("pymysql"), &["python3-pymysql"]),
+    (Need::PythonModule("pymongo"), &["python3-pymongo"]),
+    (Need::PythonModule("cassandra"), &["python3-cassandra"]),
     (Need::Program("memcached"), &["memcached"]),
     (Need::Program("nats-server"), &["nats-server"]),
     (Need::Program("mosquitto"), &["mosquitto"]),

@@ -1,4 +1,5 @@
-//! Which statements there are, and where in them a name stands (PostgreSQL's "SQL Commands", MySQL's "SQL Statements").
+//! Which statements there are, and where in them a name stands (PostgreSQL's "SQL Commands", MySQL's "SQL Statements",
+//! Cassandra's "CQL").
 //!
 //! Invariant: each verb is in capitals and stands once. Memory: none.
 
@@ -124,6 +125,7 @@ pub(super) const KINDS: &[(&str, bool)] = &[
     ("EVENT", true),
     ("DATABASE", true),
     ("SCHEMA", true),
+    ("KEYSPACE", true),
     ("TYPE", true),
     ("DOMAIN", true),
     ("EXTENSION", true),

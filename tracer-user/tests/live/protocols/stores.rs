@@ -1,4 +1,5 @@
-//! Stores: Redis, memcached, PostgreSQL, MariaDB.
+//! Stores: Redis, memcached, PostgreSQL, MariaDB; MongoDB and Cassandra, of which the clients are real and
+//! the servers scripts.
 //!
 //! Invariant: as in `main`. Memory: none.
 
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use super::{Server, agrees, report, traffic};
 use crate::coverage;
-use crate::host::{Folder, Tracer, port, scale};
+use crate::host::{Folder, Peer, Tracer, port, scale};
 
 #[test]
 fn redis() {
@@ -81,4 +82,30 @@ fn mysql() {
     let more = ["--bind-address=127.0.0.1", "--port", &text, &socket, "--max-connections=100", "--skip-log-bin"];
     let _server = Server::start(&[&["mariadbd"], &options[..], &more].concat(), &folder, port);
     statements("mysql", "root", "mariadbd", port, &folder);
+}
+
+/// A client library before a server that is a script, as no package has the server; these of its statuses are errors.
+fn scripted(protocol: &str, source: &str, errors: &[&str]) {
+    let (folder, port) = (Folder::new(protocol), port());
+    let text = port.to_string();
+    let _server = Peer::start_script(&[], source, "server.py", &["server", &text]);
+    let tracer = Tracer::watch(&folder, &[]);
+    let told = report(source, "client.py", &["client", &text, "20", "50"]);
+    let graph = tracer.finish();
+    agrees(&graph, "client.py", "server.py", port, protocol, &told);
+    let failed: u64 = errors.iter().flat_map(|error| told.values().filter_map(|statuses| statuses.get(*error))).sum();
+    let call = graph.only_call("client.py", "server.py", port);
+    assert_eq!((call["errors_by_kind"]["service"].as_u64(), failed > 0), (Some(failed), true), "{call:#}");
+    coverage::passed(&format!("protocol/{protocol}"));
+}
+
+#[test]
+fn mongodb() {
+    scripted("mongodb", include_str!("../traffic/mongodb.py"), &["InternalError", "MaxTimeMSExpired"]);
+}
+
+#[test]
+fn cassandra() {
+    let errors = ["ServerError", "Overloaded", "Unavailable", "WriteTimeout"];
+    scripted("cassandra", include_str!("../traffic/cassandra.py"), &errors);
 }
