@@ -205,10 +205,10 @@ fn a_tape_is_judged_without_a_kernel() {
     let shop = Shop::open("judged-tape");
     let tape = shop.folder.file("calls.tape");
     let mut watch = Command::new(binary());
-    watch.args(["watch", "--output", "json", "--for", "2s", "--record", tape.to_str().unwrap()]).args(plane());
+    watch.args(["watch", "--output", "json", "--for", "5s", "--record", tape.to_str().unwrap()]).args(plane());
     let watch = watch.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut watch = Server(watch);
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(2));
     let role = shop.role(&["visit", &shop.redis.to_string()]);
     assert!(Command::new(&role[0]).args(&role[1..]).status().unwrap().success());
     assert!(watch.0.wait().unwrap().success());
