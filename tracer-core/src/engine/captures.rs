@@ -1,6 +1,6 @@
 //! What is told of the bytes of connections, as it was chosen: by port, and of what finds no room there by socket.
 //!
-//! Invariant: no more is chosen than the kernel's maps hold. Memory: [`Capture::PORTS`] and [`Capture::SOCKETS`]; a port
+//! Invariant: no more is chosen than the kernel's maps hold. Memory: [`Level::PORTS`] and [`Level::SOCKETS`]; a port
 //! stays, a socket goes with its connection, and what finds no room is said. Of a port at which thousands of requests a
 //! second arrive on connections that are not busy themselves, a share of the heads is told, as of a busy connection.
 

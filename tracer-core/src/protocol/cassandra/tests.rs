@@ -1,3 +1,6 @@
+//! What Cassandra's parser makes of frames and segments, written by hand. Invariant: none reads a file or a clock. Memory: one
+//! conversation.
+
 use super::*;
 use crate::protocol::Verdict;
 

@@ -1,3 +1,6 @@
+//! What the parser of MongoDB makes of messages, written by hand. Invariant: none reads a file or a clock. Memory: one
+//! conversation.
+
 use super::*;
 
 const MORE: u32 = 2;
