@@ -1,8 +1,9 @@
 //! What a day looks like to the detectors of pools and accept queues: figures of windows, not records.
 //!
-//! Nothing tells these figures yet, so this part of the day begins where they would come out: one call over a pool of
-//! connections, busier by day than at night, with moments at which all of it is busy, and a server whose accept queue is
-//! long enough but for what goes wrong. Invariant: the same seed and plan give the same figures. Memory: one window.
+//! The records of the simulated day hold totals and histograms, not single connections that open and wait. So this part of
+//! the day begins where those figures come out (`graph/pool.rs`, `engine/overflow.rs`): one call over a pool of connections,
+//! busier by day than at night, with moments at which all of it is busy, and a server whose accept queue is long enough
+//! but for what goes wrong. Invariant: the same seed and plan give the same figures. Memory: one window.
 
 use super::topology::factor;
 use super::{DAY, WINDOW, date};
