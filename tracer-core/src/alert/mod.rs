@@ -112,11 +112,6 @@ impl Alert {
     /// The call that it is about.
     #[must_use]
     pub fn call(&self) -> CallKey {
-        CallKey {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            port: self.port.clone(),
-            transport: self.transport.clone(),
-        }
+        CallKey::new(&self.from, &self.to, &self.port, &self.transport)
     }
 }

@@ -51,11 +51,7 @@ impl Entry {
     /// Whether it is about the call.
     #[must_use]
     pub fn matches(&self, call: &CallKey) -> bool {
-        let is = |pattern: &Option<Pattern>, id: &str| pattern.as_ref().is_none_or(|pattern| is_called(pattern, id));
-        is(&self.from, &call.from)
-            && is(&self.to, &call.to)
-            && self.port.as_ref().is_none_or(|port| *port == call.port)
-            && self.transport.as_ref().is_none_or(|transport| *transport == call.transport)
+        hold([self.from.as_ref(), self.to.as_ref()], self.port.as_ref(), self.transport.as_deref(), call)
     }
 
     fn is_about_all(&self) -> bool {
@@ -73,9 +69,18 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Whether a pattern means a service: by its whole id, or by its name alone.
+/// Whether all conditions hold that are given: of client and server, port and transport.
 #[must_use]
-pub fn is_called(pattern: &Pattern, id: &str) -> bool {
+pub fn hold(ends: [Option<&Pattern>; 2], port: Option<&Port>, transport: Option<&str>, call: &CallKey) -> bool {
+    let is = |pattern: Option<&Pattern>, id: &str| pattern.is_none_or(|pattern| is_called(pattern, id));
+    is(ends[0], &call.from)
+        && is(ends[1], &call.to)
+        && port.is_none_or(|port| *port == call.port)
+        && transport.is_none_or(|transport| transport == call.transport)
+}
+
+/// Whether a pattern means a service: by its whole id, or by its name alone.
+pub(super) fn is_called(pattern: &Pattern, id: &str) -> bool {
     pattern.is_match(id) || id.split_once(':').is_some_and(|(_, name)| pattern.is_match(name))
 }
 

@@ -22,17 +22,15 @@ pub struct CallKey {
 
 impl CallKey {
     #[must_use]
-    pub fn of(call: &Call) -> Self {
-        Self {
-            from: call.from.clone(),
-            to: call.to.clone(),
-            port: call.port.clone(),
-            transport: call.transport.clone(),
-        }
+    pub fn new(from: &str, to: &str, port: &Port, transport: &str) -> Self {
+        Self { from: from.to_owned(), to: to.to_owned(), port: port.clone(), transport: transport.to_owned() }
     }
-}
 
-impl CallKey {
+    #[must_use]
+    pub fn of(call: &Call) -> Self {
+        Self::new(&call.from, &call.to, &call.port, &call.transport)
+    }
+
     /// The element of a baseline's list `allow` that makes the call an expected one.
     #[must_use]
     pub fn allow(&self) -> String {
@@ -40,9 +38,7 @@ impl CallKey {
         // A struct of texts and a number: nothing that JSON could not hold.
         printable_json(&serde_json::to_string(&entry).unwrap_or_default())
     }
-}
 
-impl CallKey {
     /// The glob that means an id and nothing else.
     pub(super) fn literal(id: &str) -> String {
         // `globset::escape` leaves the backslash, which escapes.

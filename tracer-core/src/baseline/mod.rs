@@ -21,7 +21,7 @@ mod standing;
 
 pub use approve::{Approval, ApproveError, Choice, Described};
 pub use difference::Difference;
-pub use entry::{Entry, is_called};
+pub use entry::{Entry, hold};
 pub use habits::{Habits, Observed};
 pub use key::CallKey;
 pub use learn::LearnError;
@@ -181,12 +181,7 @@ impl ExpectedCall {
 
     #[must_use]
     pub fn key(&self) -> CallKey {
-        CallKey {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            port: self.port.clone(),
-            transport: self.transport.clone(),
-        }
+        CallKey::new(&self.from, &self.to, &self.port, &self.transport)
     }
 
     fn compare(&self, key: &CallKey) -> Ordering {

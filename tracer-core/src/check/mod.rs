@@ -199,12 +199,7 @@ impl Judged {
 
     #[must_use]
     pub fn key(&self) -> CallKey {
-        CallKey {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            port: self.port.clone(),
-            transport: self.transport.clone(),
-        }
+        CallKey::new(&self.from, &self.to, &self.port, &self.transport)
     }
 }
 

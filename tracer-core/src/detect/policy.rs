@@ -4,7 +4,7 @@
 //! of naming the first counts. Memory: `limits::RULES` rules; calls that no rule matches share one set of limits.
 
 use super::{Knob, KnobError, Limits};
-use crate::baseline::{CallKey, is_called};
+use crate::baseline::{CallKey, hold};
 use crate::identity::Port;
 use crate::identity::rules::Pattern;
 use crate::limits;
@@ -69,11 +69,7 @@ impl CallRule {
     /// Whether all conditions hold that are given.
     #[must_use]
     pub fn matches(&self, call: &CallKey) -> bool {
-        let is = |pattern: &Option<Pattern>, id: &str| pattern.as_ref().is_none_or(|pattern| is_called(pattern, id));
-        is(&self.from, &call.from)
-            && is(&self.to, &call.to)
-            && self.port.as_ref().is_none_or(|port| *port == call.port)
-            && self.transport.as_ref().is_none_or(|transport| *transport == call.transport)
+        hold([self.from.as_ref(), self.to.as_ref()], self.port.as_ref(), self.transport.as_deref(), call)
     }
 }
 
