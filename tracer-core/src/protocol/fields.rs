@@ -45,6 +45,11 @@ impl<'a> Fields<'a> {
     }
 
     /// In network order.
+    pub(super) fn u32(&mut self) -> Result<u32, Short> {
+        Ok(self.take(4)?.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
+    }
+
+    /// In network order.
     pub(super) fn u64(&mut self) -> Result<u64, Short> {
         Ok(self.take(8)?.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
@@ -62,6 +67,7 @@ mod tests {
         assert_eq!(fields.left(), 3);
         assert!(matches!(fields.take(2), Err(Short::More)));
         assert!(matches!(fields.take(4), Err(Short::Wrong(_))));
+        assert!(matches!(Fields::new(&[0, 0, 1, 2], 4).u32(), Ok(0x102)));
         assert!(matches!(Fields::new(&[0, 0, 0, 0, 0, 0, 1, 2], 8).u64(), Ok(0x102)));
     }
 }

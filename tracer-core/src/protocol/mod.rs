@@ -12,6 +12,7 @@ mod fastcgi;
 mod fields;
 mod http;
 mod http2;
+mod kafka;
 mod lines;
 mod matching;
 mod memcached;
@@ -44,6 +45,7 @@ pub enum Protocol {
     FastCgi,
     Http,
     Http2,
+    Kafka,
     Memcached,
     Mqtt,
     Mysql,
@@ -60,6 +62,7 @@ pub static PARSERS: &[Row] = &[
     fastcgi::ROW,
     http::ROW,
     http2::ROW,
+    kafka::ROW,
     memcached::ROW,
     mqtt::ROW,
     mysql::ROW,
