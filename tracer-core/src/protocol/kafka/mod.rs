@@ -42,7 +42,7 @@ pub(super) const ROW: Row = Row {
                     fetch without topics the one that its session began with; `Metadata` and requests of groups and \
                     transactions have none",
         status: "`OK`, or the name of the error code, such as `UNKNOWN_TOPIC_OR_PARTITION`; of several, the first that is \
-                 not `NONE`; nothing where the layout of the version is not known",
+                 not `NONE`, and `OK` without any; nothing where the layout of the version is not known",
         errors: "every code but those with which a client goes on elsewhere or once more: of groups that change \
                  (`REBALANCE_IN_PROGRESS`, `MEMBER_ID_REQUIRED`, `UNKNOWN_MEMBER_ID`, `ILLEGAL_GENERATION`, …), of leaders \
                  and coordinators that are elsewhere (`NOT_LEADER_OR_FOLLOWER`, `NOT_COORDINATOR`, …), of fetch sessions, \

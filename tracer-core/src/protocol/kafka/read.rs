@@ -24,7 +24,7 @@ pub(super) struct Seen<'a> {
     pub(super) topic: Option<&'a [u8]>,
     /// … or its id.
     pub(super) id: Option<TopicId>,
-    /// The first error code that is not 0, else 0 if there was one.
+    /// The first error code that is not 0, else 0 if there was one, or there is none to its end.
     pub(super) error: Option<i16>,
     pub(super) session: Option<i32>,
     pub(super) acks: Option<i16>,
@@ -65,7 +65,9 @@ pub(super) fn read<'a>(layout: &[Field], how: How, bytes: &[u8], mut fields: Fie
     match structure(layout, how, &mut fields, &mut seen) {
         Err(Stop::Short(Short::More)) if bytes.len() < READ_BYTES => return Err(Short::More),
         Err(Stop::Short(Short::Wrong(_))) => seen.misfits = true,
-        Ok(()) | Err(Stop::Short(Short::More) | Stop::Done) => {}
+        // It was read to its end: what holds no code holds no error.
+        Ok(()) => seen.error = seen.error.or(Some(0)),
+        Err(Stop::Short(Short::More) | Stop::Done) => {}
     }
     Ok(seen)
 }
