@@ -121,10 +121,14 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
         let (least, most) = (client.min(server), client.max(server));
         (least != Verdict::No).then_some((row, least, most))
     });
-    let mut open = false;
+    let is_heard = !openings.client.bytes.is_empty() && !openings.server.bytes.is_empty();
+    let is_full = openings.client.full || openings.server.full;
+    let (mut open, mut is_close) = (false, false);
     let mut best = None;
     for (row, least, most) in fitting {
         open = true;
+        // One side fits, and the other may yet.
+        is_close |= is_heard && most == Verdict::Likely && least == Verdict::More;
         if most == Verdict::Certain || least >= Verdict::Likely {
             let rank = (most == Verdict::Certain, row.ports.contains(&port));
             if best.is_none_or(|(before, _)| rank > before) {
@@ -133,8 +137,10 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
         }
     }
     match best {
+        // How the bytes are cut must not choose among protocols.
+        Some(((false, _), _)) if is_close && !is_full => Judgement::Wait,
         Some((_, protocol)) => Judgement::Known(protocol),
-        None if !open || openings.client.full || openings.server.full => Judgement::Unknown,
+        None if !open || is_full => Judgement::Unknown,
         None => Judgement::Wait,
     }
 }

@@ -55,6 +55,7 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("protocol/nats", "NATS: nats-server"),
     ("protocol/mqtt", "MQTT: mosquitto"),
     ("protocol/amqp", "AMQP 0-9-1: RabbitMQ"),
+    ("protocol/kafka", "Kafka: librdkafka's mock cluster, requests by hand and kafka-python"),
     ("protocol/postgres", "PostgreSQL: simple, extended and failed statements"),
     ("protocol/mysql", "MySQL: MariaDB, texts and prepared statements"),
     ("loss/ring", "a ring of 64 KiB under full load: connections, requests and bytes exact, loss exact"),
