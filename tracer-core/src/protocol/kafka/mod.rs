@@ -69,7 +69,7 @@ fn begins(side: Side, bytes: &[u8]) -> Verdict {
     match side {
         // Length, API key, version and the length of the client's name alone are 40 bits.
         Side::Client => match Request::read(bytes, FIRST_BYTES) {
-            Ok(request) if request.correlation < 0 || request.seen.misfits => Verdict::No,
+            Ok(request) if request.correlation < 0 || request.seen.misfits || !may_be_produced(&request) => Verdict::No,
             Ok(_) => Verdict::Certain,
             Err(short) => verdict(short),
         },
@@ -79,6 +79,13 @@ fn begins(side: Side, bytes: &[u8]) -> Verdict {
             Err(short) => verdict(short),
         },
     }
+}
+
+/// Whether it is no `Produce`, whose number and version are 0 in other protocols too, or has what one must have.
+fn may_be_produced(request: &Request<'_>) -> bool {
+    let seen = &request.seen;
+    let has_topic = seen.topic.is_some() || seen.id.is_some();
+    request.api.key != api::PRODUCE || (has_topic && seen.acks.is_some_and(|acks| (-1..=1).contains(&acks)))
 }
 
 fn verdict(short: Short) -> Verdict {
@@ -236,4 +243,69 @@ fn token(bytes: &[u8]) -> Result<u64, Short> {
         return Err(Short::Wrong("a unit is too long"));
     }
     Ok(LENGTH_BYTES.saturating_add(u64::from(length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A heartbeat in version 0.
+    fn ask(correlation: u32) -> Vec<u8> {
+        let correlation = correlation.to_be_bytes();
+        [&[0, 0, 0, 20, 0, 12, 0, 0][..], &correlation, b"\0\x01c", b"\0\x01g", &[0; 6]].concat()
+    }
+
+    fn answer(correlation: u32, code: u8) -> Vec<u8> {
+        [&[0, 0, 0, 6][..], &correlation.to_be_bytes(), &[0, code]].concat()
+    }
+
+    fn say(parser: &mut Kafka, side: Side, bytes: &[u8]) -> Vec<Message> {
+        let mut found = Found::default();
+        assert!(matches!(parser.next(side, bytes, &mut found), Next::Unit(_)), "{bytes:?}");
+        [found.messages, found.at_end].concat()
+    }
+
+    fn number(messages: &[Message]) -> Option<Id> {
+        match messages.first()? {
+            Message::Request { id, .. } | Message::Response { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn of_too_many_requests_the_oldest_is_forgotten_and_its_response_ends_nothing() {
+        let mut parser = Kafka::default();
+        for correlation in 0..=u32::try_from(REQUESTS).unwrap() {
+            assert_eq!(say(&mut parser, Side::Client, &ask(correlation)).len(), 1);
+        }
+        assert_eq!(parser.open.len(), REQUESTS);
+        assert_eq!(say(&mut parser, Side::Server, &answer(0, 0)), []);
+        assert_eq!(say(&mut parser, Side::Server, &answer(1, 0)).len(), 2);
+    }
+
+    #[test]
+    fn after_a_hole_a_response_is_not_joined_to_an_earlier_request_with_its_number() {
+        let mut parser = Kafka::default();
+        say(&mut parser, Side::Client, &ask(1));
+        parser.lost(Side::Server);
+        let asked = say(&mut parser, Side::Client, &ask(1));
+        assert_eq!(number(&say(&mut parser, Side::Server, &answer(1, 27))), number(&asked));
+        assert_eq!(parser.open.len(), 0);
+    }
+
+    #[test]
+    fn protocols_with_lengths_before_all_else_do_not_begin_as_kafka_does() {
+        // A session of ZooKeeper, a query of MongoDB, STARTUP of Cassandra, a request of DNS, a connection of PostgreSQL.
+        let others: [&[u8]; 5] = [
+            b"\0\0\0\x2c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"\0\x01\0\0\0\x01\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\xeb\0\0\0\x10ismaster\0\x01\0\0\0",
+            b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0",
+            b"\0\x1b\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01",
+            b"\0\0\0\x22\0\x03\0\0user\0p\0database\0postgres\0\0\0\0\0\0",
+        ];
+        for bytes in others {
+            assert_eq!(begins(Side::Client, bytes), Verdict::No, "{bytes:02x?}");
+        }
+        assert_eq!(begins(Side::Client, &ask(1)), Verdict::Certain);
+    }
 }
