@@ -139,6 +139,7 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
     match best {
         // How the bytes are cut must not choose among protocols.
         Some(((false, _), _)) if is_close && !is_full => Judgement::Wait,
+        Some(((false, _), _)) if is_close && openings.pieces.len() >= PIECES => Judgement::Unknown,
         Some((_, protocol)) => Judgement::Known(protocol),
         None if !open || is_full => Judgement::Unknown,
         None => Judgement::Wait,
