@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(fields.left(), 3);
         assert!(matches!(fields.take(2), Err(Short::More)));
         assert!(matches!(fields.take(4), Err(Short::Wrong(_))));
+        assert!(matches!(Fields::new(&[0, 0, 1, 2], 4).u32(), Ok(0x102)));
         assert!(matches!(Fields::new(&[0, 0, 0, 0, 0, 0, 1, 2], 8).u64(), Ok(0x102)));
         assert!(matches!(Fields::new(&[1, 2, 3, 4], 4).u32_le(), Ok(0x0403_0201)));
         assert!(matches!(Fields::new(&[1, 2, 3, 4], 4).u32(), Ok(0x0102_0304)));

@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthChar as _;
 
 /// Bytes of an operation.
 pub(super) const OPERATION_BYTES: usize = 96;
-/// Bytes of a status.
-pub(super) const STATUS_BYTES: usize = 24;
+/// Bytes of a status: the longest names of codes have 37 (Kafka).
+pub(super) const STATUS_BYTES: usize = 40;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

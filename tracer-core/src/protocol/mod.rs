@@ -13,6 +13,7 @@ mod fastcgi;
 mod fields;
 mod http;
 mod http2;
+mod kafka;
 mod lines;
 mod matching;
 mod memcached;
@@ -47,6 +48,7 @@ pub enum Protocol {
     FastCgi,
     Http,
     Http2,
+    Kafka,
     Memcached,
     Mongodb,
     Mqtt,
@@ -65,6 +67,7 @@ pub static PARSERS: &[Row] = &[
     fastcgi::ROW,
     http::ROW,
     http2::ROW,
+    kafka::ROW,
     memcached::ROW,
     mongodb::ROW,
     mqtt::ROW,

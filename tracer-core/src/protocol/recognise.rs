@@ -62,7 +62,8 @@ impl Openings {
             // Nobody will look for the beginning of a message in the middle of a turn.
             return self.lose(side);
         }
-        let room = OPENING_BYTES.saturating_sub(opening.bytes.len());
+        // What comes behind a hole does not continue what came before it.
+        let room = if opening.full { 0 } else { OPENING_BYTES.saturating_sub(opening.bytes.len()) };
         opening.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.pieces.push((side, Some(bytes.into()), at, begins_turn));
         let full = self.pieces.len() >= PIECES;
@@ -120,10 +121,14 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
         let (least, most) = (client.min(server), client.max(server));
         (least != Verdict::No).then_some((row, least, most))
     });
-    let mut open = false;
+    let is_heard = !openings.client.bytes.is_empty() && !openings.server.bytes.is_empty();
+    let is_full = openings.client.full || openings.server.full;
+    let (mut open, mut is_close) = (false, false);
     let mut best = None;
     for (row, least, most) in fitting {
         open = true;
+        // One side fits, and the other may yet.
+        is_close |= is_heard && most == Verdict::Likely && least == Verdict::More;
         if most == Verdict::Certain || least >= Verdict::Likely {
             let rank = (most == Verdict::Certain, row.ports.contains(&port));
             if best.is_none_or(|(before, _)| rank > before) {
@@ -132,8 +137,11 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
         }
     }
     match best {
+        // How the bytes are cut must not choose among protocols.
+        Some(((false, _), _)) if is_close && !is_full => Judgement::Wait,
+        Some(((false, _), _)) if is_close && openings.pieces.len() >= PIECES => Judgement::Unknown,
         Some((_, protocol)) => Judgement::Known(protocol),
-        None if !open || openings.client.full || openings.server.full => Judgement::Unknown,
+        None if !open || is_full => Judgement::Unknown,
         None => Judgement::Wait,
     }
 }
@@ -141,6 +149,16 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_behind_a_hole_does_not_continue_what_came_before_it() {
+        // Together they would begin a connection of PostgreSQL.
+        let mut openings = Openings::default();
+        openings.feed(Side::Client, b"\0\0\0\x1a\0\x03\0", Moment::default(), false);
+        openings.gap(Side::Client);
+        openings.feed(Side::Client, b"\0user\0", Moment::default(), false);
+        assert_eq!(judge(&openings, 0), Judgement::Unknown);
+    }
 
     #[test]
     fn holes_and_the_middle_of_a_turn_are_not_kept() {

@@ -55,6 +55,7 @@ pub(crate) const CASES: &[(&str, &str)] = &[
     ("protocol/nats", "NATS: nats-server"),
     ("protocol/mqtt", "MQTT: mosquitto"),
     ("protocol/amqp", "AMQP 0-9-1: RabbitMQ"),
+    ("protocol/kafka", "Kafka: librdkafka's mock cluster, requests by hand and kafka-python"),
     ("protocol/postgres", "PostgreSQL: simple, extended and failed statements"),
     ("protocol/mysql", "MySQL: MariaDB, texts and prepared statements"),
     ("protocol/mongodb", "MongoDB: PyMongo; the server is a script"),

@@ -42,6 +42,9 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::PhpServer, &["php-fpm"]),
     (Need::Program("rabbitmq-server"), &["rabbitmq-server"]),
     (Need::Program("epmd"), &["erlang-base"]),
+    // It brings librdkafka, whose mock cluster is the broker.
+    (Need::PythonModule("confluent_kafka"), &["python3-confluent-kafka"]),
+    (Need::PythonModule("kafka"), &["python3-kafka"]),
     (Need::Program("redis-cli"), &["redis-tools"]),
     (Need::Program("redis-benchmark"), &["redis-tools"]),
     (Need::Program("wrk"), &["wrk"]),

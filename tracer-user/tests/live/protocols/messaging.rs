@@ -1,9 +1,13 @@
-//! Messaging: NATS, MQTT, AMQP.
+//! Messaging: NATS, MQTT, AMQP, Kafka.
 //!
 //! Invariant: as in `main`. Memory: none.
 
-use super::{Server, traffic};
-use crate::host::{Folder, port};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use super::{Server, agrees, report, traffic};
+use crate::coverage;
+use crate::host::{Folder, Tracer, named_script, port, scale};
 
 #[test]
 fn nats() {
@@ -50,4 +54,22 @@ fn amqp() {
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let command = [&["env"], &settings[..], &["/usr/lib/rabbitmq/bin/rabbitmq-server"]].concat();
     traffic("amqp", "beam.smp", &command, include_str!("../traffic/amqp.py"), &[], &folder, port);
+}
+
+/// The broker chooses its port.
+#[test]
+fn kafka() {
+    let folder = Folder::new("kafka");
+    let script = named_script(include_str!("../traffic/kafka_broker.py"), "broker.py");
+    let mut broker = Command::new("/usr/bin/python3").arg(script).stdout(Stdio::piped()).spawn().unwrap();
+    let told = broker.stdout.take().unwrap();
+    let _broker = Server(broker);
+    let mut text = String::new();
+    BufReader::new(told).read_line(&mut text).unwrap();
+    let port = text.trim().parse().expect("a broker does not start; run: cargo xtask setup --tests");
+    let tracer = Tracer::watch(&folder, &[]);
+    let requests = scale(1_000).to_string();
+    let told = report(include_str!("../traffic/kafka.py"), "client.py", &[text.trim(), &requests, "50"]);
+    agrees(&tracer.finish(), "client.py", "broker.py", port, "kafka", &told);
+    coverage::passed("protocol/kafka");
 }
