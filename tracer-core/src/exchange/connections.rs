@@ -95,8 +95,7 @@ impl Connections {
             for end in [&mut connection.client, &mut connection.server].into_iter().flatten() {
                 if end.missed(began) {
                     let (error, flags, waited) = (0, end.flags, Span::ZERO);
-                    end.closing =
-                        Some(Box::new(Closing { error, flags, unanswered: 0, waited, unfinished: None }));
+                    end.closing = Some(Box::new(Closing { error, flags, unanswered: 0, waited, unfinished: None }));
                     end.in_flight_since = None;
                     closed += 1;
                     self.attention.push(id);
