@@ -280,7 +280,10 @@ impl Processes {
         let (_, median, _) = turns.select_nth_unstable(middle);
         let median = *median;
         let before = self.table.len();
-        self.table.retain(|_, process| process.used >= median);
+        // A table from which was removed doubles before it is full.
+        let mut kept = HashMap::with_capacity_and_hasher(limits::PROCESSES, self.table.hasher().clone());
+        kept.extend(self.table.drain().filter(|(_, process)| process.used >= median));
+        self.table = kept;
         self.dropped += u64::try_from(before - self.table.len()).unwrap_or(0);
     }
 }
