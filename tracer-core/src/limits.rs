@@ -1,8 +1,8 @@
 //! Every cap of the core, in one place.
 //!
 //! Invariant: no table grows beyond its cap; what is dropped or folded is counted and named in `completeness`.
-//! Memory: in proportion to open connections (a KiB each), calls (2 to 5 KiB each) and processes (a KiB each); some
-//! hundred MB with all tables full.
+//! Memory: in proportion to open connections (some 900 bytes each), calls (1 to 4 KiB each) and processes (150 bytes each,
+//! and their arguments); some hundred MB with all tables full.
 
 /// Services; beyond it, the node `other`.
 pub const SERVICES: usize = 4_096;

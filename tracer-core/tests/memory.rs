@@ -34,7 +34,7 @@ fn memory_for_each_connection_and_call_and_allocations_for_each_record_are_bound
     let mut engine = Engine::new(Config::default());
     let (bytes, _) = give(&mut engine, &inputs);
     let each = bytes / i64::from(CONNECTIONS);
-    assert!(each <= 1_280, "{each} bytes for each connection and its share of a tenth of a call");
+    assert!(each <= 1_024, "{each} bytes for each connection and its share of a tenth of a call");
 
     let before = bytes;
     let mut grown = 0;
@@ -43,7 +43,7 @@ fn memory_for_each_connection_and_call_and_allocations_for_each_record_are_bound
         grown += give(&mut engine, &[host.tick(Span::from_seconds(10))]).0;
     }
     let each = grown / i64::from(CALLS);
-    assert!(each <= 5_120, "{each} bytes for each call with 700 exchanges, after {before} for all connections");
+    assert!(each <= 4_096, "{each} bytes for each call with 700 exchanges, after {before} for all connections");
 
     give(&mut engine, &host.exchanges(100_000));
     let (_, allocations) = give(&mut engine, &host.exchanges(50_000));
@@ -59,7 +59,7 @@ fn memory_for_each_connection_and_call_and_allocations_for_each_record_are_bound
     }
     let [first, .., last] = grown;
     let each = first / i64::try_from(limits::PROCESSES).unwrap();
-    assert!(each <= 512, "{each} bytes for each process that has ended");
+    assert!(each <= 420, "{each} bytes for each process that has ended");
     assert!(last.abs() <= 16_384, "{last} bytes more for processes like those before: {grown:?}");
 
     let look = host.look();

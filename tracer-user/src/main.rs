@@ -14,6 +14,7 @@ mod cost;
 mod facts;
 mod files;
 mod listen;
+mod memory;
 mod recording;
 mod run;
 mod sink;
@@ -22,5 +23,6 @@ mod stop;
 mod tui;
 
 fn main() -> std::process::ExitCode {
+    memory::prepare();
     cli::main()
 }

@@ -138,6 +138,12 @@ impl AlertBook {
         self.firing.values_mut().flatten().for_each(|entry| entry.unsettled = false);
     }
 
+    /// Whether something of a call fires.
+    #[must_use]
+    pub fn fires(&self, call: &CallKey) -> bool {
+        self.firing.contains_key(call)
+    }
+
     /// What holds of a call now, in the order in which it began.
     #[must_use]
     pub fn anomalies(&self, call: &CallKey) -> Vec<Anomaly> {

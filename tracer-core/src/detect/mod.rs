@@ -142,7 +142,8 @@ pub struct CallMemory {
 /// Judges one call, window after window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallJudge {
-    memory: CallMemory,
+    /// `None` while there is nothing to remember, as for most calls.
+    memory: Option<Box<CallMemory>>,
 }
 
 impl CallJudge {
@@ -164,8 +165,9 @@ impl CallJudge {
         window: &CallWindow<'_>,
         limits: &Limits,
     ) -> Vec<Judgement> {
-        let memory = &mut self.memory;
-        detectors
+        let mut fresh = CallMemory::default();
+        let memory = self.memory.as_deref_mut().unwrap_or(&mut fresh);
+        let judgements = detectors
             .map(|detector| {
                 let kind = detector.kind();
                 // What is no longer looked for is no longer wrong.
@@ -173,7 +175,14 @@ impl CallJudge {
                     if limits.off.contains(kind) { Verdict::Clean } else { detector.judge(window, limits, memory) };
                 Judgement { kind, verdict }
             })
-            .collect()
+            .collect();
+        let is_empty = *memory == CallMemory::default();
+        match &self.memory {
+            Some(_) if is_empty => self.memory = None,
+            None if !is_empty => self.memory = Some(Box::new(fresh)),
+            _ => {}
+        }
+        judgements
     }
 }
 

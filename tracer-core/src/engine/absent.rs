@@ -2,7 +2,8 @@
 //!
 //! Invariant: an expected call is judged here until it is first seen, and then with the other calls; both under its own
 //! key, so an alert that began here ends there. Memory: a judge for each call of the baseline that was not seen, and for
-//! each port of a service that is called, at most `limits::CALLS` of both, and for each alert from before the start.
+//! each port of a service that answered nobody lately, at most `limits::CALLS` of both, and for each alert from before the
+//! start.
 
 use super::Engine;
 use crate::alert::Alert;
@@ -11,15 +12,20 @@ use crate::detect::{CallJudge, CallWindow, Judgement, Limits, ServiceJudge, Serv
 use crate::graph::snapshot::ServiceKind;
 use crate::input::Output;
 use crate::limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// In place of a client: every client of a service.
 const EVERYBODY: &str = "*";
 
-/// Services that are called, each port by itself.
+/// Services that are called, each port by itself: those that did not answer all of their clients in this window or that
+/// have something to remember. The others are as they should be, and need no judge.
 #[derive(Debug, Default)]
-pub(super) struct Services(BTreeMap<CallKey, Service>);
+pub(super) struct Services {
+    judged: BTreeMap<CallKey, Service>,
+    /// Who left a client without an answer in the window that ends.
+    doubted: HashSet<CallKey>,
+}
 
 #[derive(Debug, Default)]
 struct Service {
@@ -39,18 +45,29 @@ pub(super) struct AbsentCall {
 }
 
 impl Services {
+    /// Notes that a call was left without an answer in the window that has ended. To be told of every such call before the
+    /// first call is added.
+    pub(super) fn doubt(&mut self, call: CallKey) {
+        self.doubted.insert(of_everybody(call));
+    }
+
     /// Adds a call in the window that has ended.
     pub(super) fn add(&mut self, call: &CallKey, ends: [ServiceKind; 2], window: &CallWindow<'_>, answers: u64) {
         let [_, server] = ends;
-        if server == ServiceKind::Other {
+        if server == ServiceKind::Other || (self.doubted.is_empty() && self.judged.is_empty()) {
             return;
         }
-        let key = CallKey { from: EVERYBODY.to_owned(), ..call.clone() };
-        if !self.0.contains_key(&key) && self.0.len() >= limits::CALLS {
-            return;
+        let key = of_everybody(call.clone());
+        let known = self.judged.contains_key(&key);
+        if known || (self.doubted.contains(&key) && self.judged.len() < limits::CALLS) {
+            self.judged.entry(key).or_default().window.add(window, answers);
         }
-        self.0.entry(key).or_default().window.add(window, answers);
     }
+}
+
+/// The key under which the server of a call is judged.
+fn of_everybody(call: CallKey) -> CallKey {
+    CallKey { from: EVERYBODY.to_owned(), ..call }
 }
 
 /// The calls of a baseline, none of them seen yet.
@@ -62,19 +79,21 @@ pub(super) fn expected(baseline: Option<&Baseline>) -> Absent {
 impl Engine {
     /// The limits have changed.
     pub(super) fn forget_limits(&mut self) {
-        self.services.0.values_mut().for_each(|service| service.limits = None);
+        self.services.judged.values_mut().for_each(|service| service.limits = None);
         self.absent.values_mut().for_each(|call| call.limits = None);
     }
 
     /// Judges services by the window that has ended.
     pub(super) fn judge_services(&mut self, out: &mut Vec<Output>) {
         let mut services = std::mem::take(&mut self.services);
-        for (key, service) in &mut services.0 {
+        for (key, service) in &mut services.judged {
             let window = std::mem::take(&mut service.window);
             let limits = service.limits.get_or_insert_with(|| self.config.policy.of(key));
             let judgements = service.judge.close_window(&window, limits);
             self.raise_without_call(key, judgements, window.attempts, out);
         }
+        services.doubted = HashSet::new();
+        services.judged.retain(|key, service| service.judge != ServiceJudge::default() || self.alerts.fires(key));
         self.services = services;
     }
 
@@ -108,7 +127,7 @@ impl Engine {
             return;
         }
         if key.from == EVERYBODY {
-            self.services.0.entry(key).or_default();
+            self.services.judged.entry(key).or_default();
         } else {
             self.absent.entry(key).or_default();
         }

@@ -70,7 +70,7 @@ impl Engine {
         let presumed = !failed && self.may_be_served(connection);
         let transport = telling.transport;
         let port = match (&connection.client, &connection.server) {
-            (Some(End { path: Some(path), .. }), _) | (_, Some(End { path: Some(path), .. })) => path.clone(),
+            (Some(End { path: Some(path), .. }), _) | (_, Some(End { path: Some(path), .. })) => Port::clone(path),
             (_, Some(server)) => server.local.port.into(),
             (Some(client), None) => client.remote.port.into(),
             (None, None) => return true,
@@ -335,8 +335,8 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };
         let Some((side, end)) = connection.telling() else { return };
-        let Some(closing) = end.closing.filter(|_| !connection.judged) else { return };
-        let errors = connection::errors(side, end, &closing, call.has_answers());
+        let Some(closing) = end.closing.as_deref().filter(|_| !connection.judged) else { return };
+        let errors = connection::errors(side, end, closing, call.has_answers());
         call.fail(&errors, end.was_established());
         connection.judged = true;
     }

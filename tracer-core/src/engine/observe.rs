@@ -147,7 +147,8 @@ impl Engine {
         // Datagrams have no close: their end is when nobody waits any more.
         let until = if record.transport == TransportKind::UDP { record.header.at } else { record.active_at };
         let waited = if began == 0 { Span::ZERO } else { Moment(until).since(Moment(began)) };
-        end.closing = Some(Closing { error: record.error, flags: record.flags, unanswered, waited, unfinished: None });
+        let closing = Closing { error: record.error, flags: record.flags, unanswered, waited, unfinished: None };
+        end.closing = Some(Box::new(closing));
         end.in_flight_since = None;
         let was_open_in = self.connections.get_mut(id).and_then(|connection| connection.open_in.take());
         self.leave(was_open_in);

@@ -42,6 +42,9 @@ impl Engine {
             self.alerts.settle();
         }
         let mut services = std::mem::take(&mut self.services);
+        if judged {
+            self.doubt(&open, &mut services);
+        }
         for id in self.graph.call_ids() {
             let Some(call) = self.graph.get_mut(id) else { continue };
             let window = call.close_window();
@@ -57,6 +60,21 @@ impl Engine {
         if judged {
             self.judge_services(out);
             self.judge_absent(!first, loss, out);
+        }
+    }
+
+    /// Tells whose servers are to be judged: where requests were made and none was answered.
+    fn doubt(&self, open: &HashMap<CallId, Open>, services: &mut Services) {
+        for id in self.graph.call_ids() {
+            let Some(call) = self.graph.get(id) else { continue };
+            let Window { requests, failed_connections, errors, responses, .. } = call.current;
+            let waits = open.get(&id).is_some_and(|open| open.oldest.is_some());
+            if responses == 0
+                && (waits || requests > 0 || failed_connections > 0 || errors > 0)
+                && let Some((key, _)) = self.key(id)
+            {
+                services.doubt(key);
+            }
         }
     }
 

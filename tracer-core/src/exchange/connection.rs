@@ -4,12 +4,12 @@
 //! twice. Memory: fixed for each connection, but for the exchanges that wait for their other end.
 
 use super::connections::GRACE;
-use super::joining::Key;
 use super::{Pairing, Speech};
 use crate::graph::metrics::{Delta, Held};
 use crate::graph::{CallId, snapshot::ErrorsByKind};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::time::{Moment, Span};
+use smallvec::SmallVec;
 use tracer_common::{Phase, SocketFlags, SocketRecord, Totals, TransportKind};
 
 /// Which end of a connection.
@@ -61,11 +61,11 @@ pub struct End {
     /// It sends and receives messages that may get lost or need no answer.
     pub datagrams: bool,
     /// The path under which a Unix socket was reached.
-    pub path: Option<Port>,
+    pub path: Option<Box<Port>>,
     /// The sequence numbers that this side and the other began with; `None` until they are known.
     pub sequences: Option<(u32, u32)>,
-    /// The keys under which the other end finds it.
-    pub(super) registered: Vec<Key>,
+    /// The hashes of the keys under which the other end finds it.
+    pub(super) registered: SmallVec<[u64; 2]>,
     pub local: Endpoint,
     pub remote: Endpoint,
     pub owner: Option<ProcessKey>,
@@ -81,7 +81,8 @@ pub struct End {
     pub timed: u64,
     /// Its current exchange has an answer and has not been told yet.
     pub untold: bool,
-    pub closing: Option<Closing>,
+    /// `None` while it is open, as most are.
+    pub closing: Option<Box<Closing>>,
     /// When it was last heard of.
     pub heard: Moment,
     /// Whole looks at all sockets in a row that did not find it.
@@ -97,9 +98,9 @@ impl End {
             peer_cookie: record.peer_cookie,
             transport: Transport::from_kernel(record.transport),
             datagrams: matches!(record.transport, TransportKind::UDP | TransportKind::UNIX_DATAGRAM),
-            path,
+            path: path.map(Box::new),
             sequences: sequences(record),
-            registered: Vec::new(),
+            registered: SmallVec::new(),
             local: Endpoint::local(&record.tuple),
             remote: Endpoint::remote(&record.tuple),
             owner: ProcessKey::from_kernel(record.owner),

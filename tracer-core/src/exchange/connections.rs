@@ -11,7 +11,8 @@ use foldhash::fast::RandomState;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 use tracer_common::SocketFlags;
 
 /// How long a connection waits for its other end to show up.
@@ -20,14 +21,41 @@ pub const GRACE: Span = Span::from_seconds(1);
 /// Names a connection while it is followed.
 pub type ConnectionId = usize;
 
+/// A socket of a connection: twice the connection's number, and one more for the server's.
+#[derive(Clone, Copy, Debug)]
+struct Socket(u32);
+
+impl Socket {
+    /// `None` for a number beyond any cap.
+    fn new(id: ConnectionId, side: Side) -> Option<Self> {
+        let number = u32::try_from(id).ok()?.checked_mul(2)?;
+        Some(Self(number | u32::from(side == Side::Server)))
+    }
+
+    fn id(self) -> ConnectionId {
+        named(self.0 / 2)
+    }
+
+    fn side(self) -> Side {
+        if self.0.is_multiple_of(2) { Side::Client } else { Side::Server }
+    }
+}
+
+/// A connection whose name was put into 32 bits.
+fn named(id: u32) -> ConnectionId {
+    usize::try_from(id).unwrap_or(usize::MAX)
+}
+
 /// All connections that are followed.
 #[derive(Debug, Default)]
 pub struct Connections {
     slab: Slab<Connection>,
     /// Looked into for every record. The kernel counts cookies up, so nobody chooses what collides.
-    by_cookie: FxHashMap<u64, (ConnectionId, Side)>,
+    by_cookie: FxHashMap<u64, Socket>,
+    /// By the hashes of their keys, which take a fifth of the room; whether a key is the very one its socket tells.
+    by_key: FxHashMap<u64, SmallVec<[u32; 2]>>,
     /// Others choose their addresses and numbers: hashed with a seed of this run.
-    by_key: HashMap<Key, SmallVec<[ConnectionId; 2]>, RandomState>,
+    hashes: RandomState,
     /// Connections that a tick must look at: without a call, or over.
     attention: Vec<ConnectionId>,
     /// And from when on those that are over and wait for late records; each is in it once.
@@ -40,7 +68,7 @@ impl Connections {
     /// The connection and side of a socket.
     #[must_use]
     pub fn find(&self, cookie: u64) -> Option<(ConnectionId, Side)> {
-        self.by_cookie.get(&cookie).copied()
+        self.by_cookie.get(&cookie).map(|socket| (socket.id(), socket.side()))
     }
 
     #[must_use]
@@ -69,13 +97,8 @@ impl Connections {
         for (id, connection) in &mut self.slab {
             for end in [&mut connection.client, &mut connection.server].into_iter().flatten() {
                 if end.missed(began) {
-                    end.closing = Some(Closing {
-                        error: 0,
-                        flags: end.flags,
-                        unanswered: 0,
-                        waited: Span::ZERO,
-                        unfinished: None,
-                    });
+                    let (error, flags, waited) = (0, end.flags, Span::ZERO);
+                    end.closing = Some(Box::new(Closing { error, flags, unanswered: 0, waited, unfinished: None }));
                     end.in_flight_since = None;
                     closed += 1;
                     self.attention.push(id);
@@ -111,7 +134,7 @@ impl Connections {
                 speech: None,
             }),
         };
-        self.by_cookie.insert(cookie, (id, side));
+        self.by_cookie.insert(cookie, Socket::new(id, side)?);
         if let Some(connection) = self.slab.get_mut(id) {
             match side {
                 Side::Client => connection.client = Some(end),
@@ -127,7 +150,7 @@ impl Connections {
     pub fn locate(&mut self, id: ConnectionId, side: Side, at: Moment) -> ConnectionId {
         let Some(connection) = self.slab.get(id) else { return id };
         let Some(end) = connection.end(side) else { return id };
-        if end.keys(side).all(|key| end.registered.contains(&key)) {
+        if end.keys(side).all(|key| end.registered.contains(&self.hashes.hash_one(key))) {
             return id;
         }
         let alone = connection.end(side.other()).is_none() && connection.call.is_none();
@@ -152,11 +175,13 @@ impl Connections {
     /// Lets the other end find this one by everything that is known of it.
     fn register(&mut self, id: ConnectionId, side: Side) {
         let Some(end) = self.slab.get_mut(id).and_then(|connection| connection.end_mut(side)) else { return };
-        let new: SmallVec<[Key; 2]> = end.keys(side).filter(|key| !end.registered.contains(key)).collect();
-        end.registered.reserve_exact(new.len());
-        end.registered.extend(&new);
-        for key in new {
-            self.by_key.entry(key).or_default().push(id);
+        let Ok(name) = u32::try_from(id) else { return };
+        for key in end.keys(side) {
+            let hash = self.hashes.hash_one(key);
+            if !end.registered.contains(&hash) {
+                end.registered.push(hash);
+                self.by_key.entry(hash).or_default().push(name);
+            }
         }
     }
 
@@ -170,13 +195,13 @@ impl Connections {
 
     /// Takes an end out of the tables.
     fn forget(&mut self, id: ConnectionId, end: &End) {
-        if self.by_cookie.get(&end.cookie).is_some_and(|(held, _)| *held == id) {
+        if self.by_cookie.get(&end.cookie).is_some_and(|socket| socket.id() == id) {
             self.by_cookie.remove(&end.cookie);
         }
         for key in &end.registered {
             let Some(ids) = self.by_key.get_mut(key) else { continue };
             // One entry: the other end may be registered under the same key.
-            if let Some(place) = ids.iter().position(|held| *held == id) {
+            if let Some(place) = ids.iter().position(|held| named(*held) == id) {
                 ids.swap_remove(place);
             }
             if ids.is_empty() {
@@ -221,13 +246,15 @@ impl Connections {
     fn partner_by(&self, key: &Key, end: &End, side: Side) -> Option<ConnectionId> {
         let mut only_if = None;
         let mut candidates = 0;
-        for id in self.by_key.get(key)? {
-            let Some(held) = self.slab.get(*id).filter(|held| held.end(side).is_none()) else { continue };
-            match held.end(side.other()).and_then(|other| end.fits(other, key)) {
-                Some(Fit::Certain) => return Some(*id),
+        for id in self.by_key.get(&self.hashes.hash_one(key))? {
+            let id = named(*id);
+            let Some(held) = self.slab.get(id).filter(|held| held.end(side).is_none()) else { continue };
+            let other = held.end(side.other()).filter(|other| other.told(side.other(), key));
+            match other.and_then(|other| end.fits(other, key)) {
+                Some(Fit::Certain) => return Some(id),
                 Some(Fit::IfOnly) => {
                     candidates += 1;
-                    only_if = Some(*id);
+                    only_if = Some(id);
                 }
                 None => {}
             }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: two ends are joined only on evidence that no other pair of sockets can give: the kernel's own word (Unix
 //! sockets), the initial sequence numbers of both directions (TCP; they survive address translation), or addresses
-//! that mirror each other where an address means one thing only. Memory: three keys for each end at most.
+//! that mirror each other where an address means one thing only. Memory: the hashes of three keys for each end at most.
 
 use super::{End, Side};
 use crate::identity::{Endpoint, Transport};
@@ -41,6 +41,25 @@ impl End {
             }
         };
         keys.into_iter().flatten()
+    }
+
+    /// Whether it has told this key, or would have while it had its port: two keys may have one hash.
+    pub(super) fn told(&self, side: Side, key: &Key) -> bool {
+        let is_own = |port| self.local.port == port || self.local.port == 0;
+        let at = |own: (IpAddr, u16), other: (IpAddr, u16)| {
+            own.0 == self.local.address && is_own(own.1) && other == (self.remote.address, self.remote.port)
+        };
+        match *key {
+            Key::Addresses(client, client_port, server, server_port) => {
+                let (own, other) = by_side(side, (client, client_port), (server, server_port));
+                at(own, other)
+            }
+            Key::Datagrams(client, server) => {
+                let (own, other) = by_side(side, client, server);
+                is_own(own) && other == self.remote.port
+            }
+            Key::Sequences(..) | Key::Client(..) => self.keys(side).any(|own| own == *key),
+        }
     }
 
     /// How well `other` fits as the other end, of those found under `key`; `None` if it is not.

@@ -39,7 +39,8 @@ pub struct CallNode {
     /// How many of the requests are an estimate, from bytes that were not told.
     pub requests_estimated: u64,
     pub failed_connections: u64,
-    pub errors: ErrorsByKind,
+    /// `None` while there are none.
+    errors: Option<Box<ErrorsByKind>>,
     pub latencies: Latencies,
     pub current: Window,
     pub past: Past,
@@ -72,7 +73,7 @@ impl CallNode {
             accept_queue_drops: 0,
             requests_estimated: 0,
             failed_connections: 0,
-            errors: ErrorsByKind::default(),
+            errors: None,
             latencies: Latencies::default(),
             current: Window::default(),
             past: Past::default(),
@@ -94,12 +95,21 @@ impl CallNode {
 
     /// Adds the errors of a connection that ended.
     pub fn fail(&mut self, errors: &ErrorsByKind, connected: bool) {
-        metrics::add(&mut self.errors, errors);
-        self.current.errors = self.current.errors.saturating_add(metrics::sum(errors));
+        let all = metrics::sum(errors);
+        if all > 0 {
+            metrics::add(self.errors.get_or_insert_default(), errors);
+        }
+        self.current.errors = self.current.errors.saturating_add(all);
         if !connected {
             self.failed_connections += 1;
             self.current.failed_connections += 1;
         }
+    }
+
+    /// Its errors since the start.
+    #[must_use]
+    pub fn errors(&self) -> ErrorsByKind {
+        self.errors.as_deref().copied().unwrap_or_default()
     }
 
     /// Adds an exchange.
@@ -141,8 +151,8 @@ impl CallNode {
         for (ended, share) in ended {
             let fault = u64::from(ended.outcome.fault.is_some());
             match ended.outcome.fault {
-                Some(Fault::Service) => self.errors.service += fault,
-                Some(Fault::Gateway) => self.errors.gateway += fault,
+                Some(Fault::Service) => self.errors.get_or_insert_default().service += fault,
+                Some(Fault::Gateway) => self.errors.get_or_insert_default().gateway += fault,
                 None => {}
             }
             self.current.errors += fault;

@@ -150,7 +150,7 @@ fn service_view(node: &ServiceNode, moments: &Moments, processes: &Processes) ->
 }
 
 fn operation_view(operation: Option<&protocol::Operation>, figures: &Figures) -> Operation {
-    let status = |(status, count): (&protocol::Status, &u64)| (status.as_str().to_owned(), *count);
+    let status = |(status, count): &(protocol::Status, u64)| (status.as_str().to_owned(), *count);
     Operation {
         name: operation.map(|operation| operation.as_str().to_owned()),
         requests: figures.requests,
@@ -185,8 +185,8 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         accept_queue_drops: call.accept_queue_drops,
         requests: call.totals.requests,
         requests_estimated: call.requests_estimated,
-        errors: metrics::sum(&call.errors),
-        errors_by_kind: call.errors,
+        errors: metrics::sum(&call.errors()),
+        errors_by_kind: call.errors(),
         error_rate: (tries > 0).then(|| (errors as f64 / tries as f64).min(1.0)),
         requests_per_second: call.rate(
             recent.requests,

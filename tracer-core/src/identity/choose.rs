@@ -8,6 +8,7 @@ use super::rules::{Rules, Traits};
 use super::{Port, naming};
 use crate::graph::ServiceName;
 use crate::input::Ancestor;
+use std::borrow::Cow;
 
 /// Hexadecimal digits by which a container without a name is called, as its runtime does.
 const ID_DIGITS: usize = 12;
@@ -16,7 +17,7 @@ const ID_DIGITS: usize = 12;
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
     pub exe: Option<&'a [u8]>,
-    pub arguments: &'a [Vec<u8>],
+    pub arguments: Cow<'a, [Vec<u8>]>,
     pub comm: Option<&'a [u8]>,
     /// The name that its environment gives.
     pub variable: Option<&'a [u8]>,
@@ -93,7 +94,7 @@ fn listed(ports: &[Port]) -> String {
 fn traits<'a>(subject: &'a Subject<'_>) -> Traits<'a> {
     Traits {
         exe: subject.exe,
-        arguments: subject.arguments,
+        arguments: &subject.arguments,
         unit: place(subject).unit.map(|unit| unit.name),
         ports: &subject.ports,
     }
@@ -133,7 +134,7 @@ fn saw_contained(subject: &Subject<'_>, _: &Rules) -> String {
 /// A unit names its main program: not what that starts, each of which is a service of its own.
 fn by_unit(subject: &Subject<'_>, _: &Rules) -> Option<ServiceName> {
     let unit = place(subject).unit.filter(Unit::names_its_program)?;
-    let own = naming::name(subject.exe, subject.arguments, subject.comm);
+    let own = naming::name(subject.exe, &subject.arguments, subject.comm);
     let is_main = match main_of(subject, &unit)? {
         Main::Itself => true,
         Main::Other(main) => own.is_some() && name_of(main) == own,
@@ -180,7 +181,7 @@ fn name_of(ancestor: &Ancestor) -> Option<String> {
 }
 
 fn by_script(subject: &Subject<'_>, _: &Rules) -> Option<ServiceName> {
-    naming::script(subject.exe, subject.arguments).map(ServiceName::Program)
+    naming::script(subject.exe, &subject.arguments).map(ServiceName::Program)
 }
 
 fn saw_command(subject: &Subject<'_>, _: &Rules) -> String {
@@ -191,7 +192,7 @@ fn saw_command(subject: &Subject<'_>, _: &Rules) -> String {
 }
 
 fn by_program(subject: &Subject<'_>, _: &Rules) -> Option<ServiceName> {
-    naming::program(subject.exe, subject.arguments, subject.comm).map(ServiceName::Program)
+    naming::program(subject.exe, &subject.arguments, subject.comm).map(ServiceName::Program)
 }
 
 fn saw_program(subject: &Subject<'_>, _: &Rules) -> String {

@@ -6,12 +6,12 @@
 use super::{Endpoint, Port, ProcessKey, Transport};
 use crate::limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Listening sockets by port.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    ports: HashMap<(Transport, u32, u16), BTreeMap<IpAddr, ProcessKey>>,
+    ports: HashMap<(Transport, Endpoint), ProcessKey>,
     order: VecDeque<(Transport, Endpoint)>,
     paths: HashMap<Port, BTreeMap<u64, ProcessKey>>,
     path_order: VecDeque<(Port, u64)>,
@@ -22,16 +22,15 @@ pub struct Listeners {
 impl Listeners {
     /// `owner` listens on `endpoint`.
     pub fn insert(&mut self, transport: Transport, endpoint: Endpoint, owner: ProcessKey) {
-        let addresses = self.ports.entry((transport, endpoint.netns, endpoint.port)).or_default();
-        if addresses.insert(endpoint.address, owner).is_some() {
+        if self.ports.insert((transport, endpoint), owner).is_some() {
             return;
         }
         self.order.push_back((transport, endpoint));
         if self.order.len() > limits::LISTENERS
-            && let Some((transport, oldest)) = self.order.pop_front()
+            && let Some(oldest) = self.order.pop_front()
         {
             self.dropped += 1;
-            self.forget(transport, &oldest);
+            self.ports.remove(&oldest);
         }
     }
 
@@ -70,19 +69,9 @@ impl Listeners {
     /// Who listens on `endpoint`: by the very address, else by a wildcard address (`0.0.0.0`, `::`).
     #[must_use]
     pub fn find(&self, transport: Transport, endpoint: &Endpoint) -> Option<ProcessKey> {
-        let addresses = self.ports.get(&(transport, endpoint.netns, endpoint.port))?;
-        let wildcard = || addresses.iter().find(|(address, _)| address.is_unspecified()).map(|(_, owner)| owner);
-        addresses.get(&endpoint.address).or_else(wildcard).copied()
-    }
-
-    fn forget(&mut self, transport: Transport, endpoint: &Endpoint) {
-        let key = (transport, endpoint.netns, endpoint.port);
-        if let Some(addresses) = self.ports.get_mut(&key) {
-            addresses.remove(&endpoint.address);
-            if addresses.is_empty() {
-                self.ports.remove(&key);
-            }
-        }
+        let at = |address: IpAddr| self.ports.get(&(transport, Endpoint { address, ..*endpoint })).copied();
+        let wildcards: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        at(endpoint.address).or_else(|| wildcards.into_iter().find_map(at))
     }
 }
 

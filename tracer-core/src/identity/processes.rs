@@ -23,7 +23,6 @@ const COMMAND_LINE_BYTES: usize = 512;
 struct Program {
     comm: Option<Vec<u8>>,
     exe: Option<Vec<u8>>,
-    arguments: Vec<Vec<u8>>,
     /// See [`ProcessFacts`], as for the next three.
     variable: Option<Vec<u8>>,
     cgroup: Option<Vec<u8>>,
@@ -31,15 +30,7 @@ struct Program {
     elder: Option<Box<Ancestor>>,
 }
 
-static UNKNOWN: Program = Program {
-    comm: None,
-    exe: None,
-    arguments: Vec::new(),
-    variable: None,
-    cgroup: None,
-    container: None,
-    elder: None,
-};
+static UNKNOWN: Program = Program { comm: None, exe: None, variable: None, cgroup: None, container: None, elder: None };
 
 /// What is known of one process.
 #[derive(Debug, Default)]
@@ -47,6 +38,8 @@ struct Process {
     parent: Option<ProcessKey>,
     uid: Option<u32>,
     program: Option<Arc<Program>>,
+    /// With which it was executed, a NUL between each two: what processes of one program mostly differ in.
+    arguments: Option<Arc<[u8]>>,
     /// What it listens on, at most `limits::PORTS`.
     ports: Vec<Port>,
     /// Its parents as `/proc` showed them, nearest first, at most `limits::PARENTS`.
@@ -66,6 +59,10 @@ impl Process {
     fn program(&self) -> &Program {
         self.program.as_deref().unwrap_or(&UNKNOWN)
     }
+
+    fn arguments(&self) -> Vec<Vec<u8>> {
+        self.arguments.as_deref().map(split).unwrap_or_default()
+    }
 }
 
 /// All known processes.
@@ -74,6 +71,7 @@ pub struct Processes {
     rules: Rules,
     table: HashMap<ProcessKey, Process, RandomState>,
     programs: Shared<Program>,
+    arguments: Shared<[u8]>,
     ancestors: Shared<[Ancestor]>,
     services: Shared<ServiceName>,
     turn: u64,
@@ -97,13 +95,14 @@ impl Processes {
     pub fn executed(&mut self, record: &ExecRecord) {
         let Some(key) = ProcessKey::from_kernel(record.process) else { return };
         let used = usize::from(record.arguments_length).min(record.arguments.len());
-        let arguments = split(record.arguments.get(..used).unwrap_or_default());
+        let arguments = record.arguments.get(..used).unwrap_or_default();
+        let arguments = self.share_arguments(arguments.strip_suffix(&[0]).unwrap_or(arguments));
         self.run(key, |program| {
             program.comm = Some(until_nul(&record.comm).to_vec());
             program.exe = Some(until_nul(&record.filename).to_vec()).filter(|file| !file.is_empty());
-            program.arguments = arguments;
         });
         let process = self.entry(key);
+        process.arguments = arguments;
         process.parent = ProcessKey::from_kernel(record.parent);
         process.uid = Some(record.uid);
         process.same_program_as_parent = false;
@@ -129,9 +128,6 @@ impl Processes {
         self.run(facts.process, |program| {
             program.comm = program.comm.take().or_else(|| facts.comm.clone());
             program.exe = program.exe.take().or_else(|| facts.exe.clone());
-            if program.arguments.is_empty() {
-                program.arguments.clone_from(&facts.arguments);
-            }
             program.variable.clone_from(&facts.variable);
             program.cgroup.clone_from(&facts.cgroup);
             program.container.clone_from(&facts.container);
@@ -139,10 +135,17 @@ impl Processes {
         });
         let ancestors = facts.ancestors.get(..limits::PARENTS).unwrap_or(&facts.ancestors);
         let ancestors = self.ancestors.share(ancestors);
+        let arguments = self.share_arguments(&facts.arguments.join(&0));
         let process = self.entry(facts.process);
+        process.arguments = process.arguments.take().or(arguments);
         (process.asked, process.learned, process.service) = (true, true, None);
         process.uid = process.uid.or(facts.uid);
         process.ancestors = ancestors;
+    }
+
+    /// Arguments as they are kept; `None` without any.
+    fn share_arguments(&mut self, arguments: &[u8]) -> Option<Arc<[u8]>> {
+        (!arguments.is_empty()).then(|| self.arguments.share(arguments))
     }
 
     /// More is known of what a process runs.
@@ -187,7 +190,8 @@ impl Processes {
 
     /// What is known of it that may name it: its own, else that of the process it was forked from without an exec.
     fn subject(&self, key: ProcessKey) -> Option<Subject<'_>> {
-        let program = self.program_of(key)?;
+        let process = self.program_of(key)?;
+        let program = process.program();
         let lineage = self.lineage(key);
         let mut ports: Vec<Port> = lineage.iter().flat_map(|process| process.ports.iter().cloned()).collect();
         ports.sort_unstable();
@@ -195,7 +199,7 @@ impl Processes {
         let ancestors = lineage.iter().map(|process| &*process.ancestors).find(|all| !all.is_empty());
         Some(Subject {
             exe: program.exe.as_deref(),
-            arguments: &program.arguments,
+            arguments: process.arguments().into(),
             comm: program.comm.as_deref(),
             variable: lineage.iter().find_map(|process| process.program().variable.as_deref()),
             cgroup: lineage.iter().find_map(|process| process.program().cgroup.as_deref()),
@@ -209,15 +213,14 @@ impl Processes {
     /// The executed file, as text.
     #[must_use]
     pub fn exe(&self, key: ProcessKey) -> Option<String> {
-        self.program_of(key)?.exe.as_deref().map(naming::text)
+        self.program_of(key)?.program().exe.as_deref().map(naming::text)
     }
 
     /// The process whose program this one runs: itself, or the nearest ancestor it was forked from without an exec.
-    fn program_of(&self, key: ProcessKey) -> Option<&Program> {
+    fn program_of(&self, key: ProcessKey) -> Option<&Process> {
         let lineage = self.lineage(key);
-        let is_known = |program: &&Program| program.exe.is_some() || !program.arguments.is_empty();
-        let programs = || lineage.iter().map(|process| process.program());
-        programs().find(is_known).or(programs().next_back())
+        let is_known = |process: &&&Process| process.program().exe.is_some() || process.arguments.is_some();
+        lineage.iter().find(is_known).or(lineage.last()).copied()
     }
 
     /// It, and the processes before it that ran the same program, nearest first. Empty when it is not known.
@@ -234,9 +237,10 @@ impl Processes {
     /// The process for a person.
     #[must_use]
     pub fn evidence(&self, key: ProcessKey) -> Option<ProcessEvidence> {
-        let program = self.program_of(key)?;
+        let process = self.program_of(key)?;
+        let (program, arguments) = (process.program(), process.arguments());
         let uid = self.table.get(&key).and_then(|process| process.uid);
-        Some(evidence(key.pid, uid, program.exe.as_deref(), &program.arguments, program.comm.as_deref()))
+        Some(evidence(key.pid, uid, program.exe.as_deref(), &arguments, program.comm.as_deref()))
     }
 
     /// Its parents, nearest first: as the kernel told them, and beyond those as `/proc` showed them.
@@ -276,7 +280,10 @@ impl Processes {
         let (_, median, _) = turns.select_nth_unstable(middle);
         let median = *median;
         let before = self.table.len();
-        self.table.retain(|_, process| process.used >= median);
+        // A table from which was removed doubles before it is full.
+        let mut kept = HashMap::with_capacity_and_hasher(limits::PROCESSES, self.table.hasher().clone());
+        kept.extend(self.table.drain().filter(|(_, process)| process.used >= median));
+        self.table = kept;
         self.dropped += u64::try_from(before - self.table.len()).unwrap_or(0);
     }
 }
@@ -306,12 +313,8 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(bytes)
 }
 
-/// Splits an argument vector whose arguments end in NUL.
+/// Splits arguments with a NUL between each two.
 fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    if bytes.is_empty() {
-        return Vec::new();
-    }
     bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }
 

@@ -6,6 +6,7 @@
 use super::addresses;
 use super::choices::Choices;
 use super::flows::Flows;
+use super::found::{Found, moment};
 use super::hooks::{FOLLOWING, HOOKS, Hook, IteratorRow};
 use super::iterate::{Iterator, record_length};
 use super::load::{self, Loaded};
@@ -14,6 +15,7 @@ use super::privilege;
 use super::settings::{level, settings};
 use super::slots::Slots;
 use super::spill::Spill;
+use crate::memory;
 use anyhow::{Context as _, Result, anyhow};
 use aya::Ebpf;
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
@@ -22,10 +24,9 @@ use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
-use tracer_common::{Census, Counters, Header, Reader, Site};
+use tracer_common::{Census, Counters, Reader, Site};
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::input::{Choice, Detail, Loss};
-use zerocopy::FromBytes as _;
 
 /// Values of the programs' log level: the constant folds every message away unless it is wanted.
 const LOG_NOTHING: u8 = 0;
@@ -191,7 +192,8 @@ impl Capture {
         epoll::add(&capture.ready, ring_descriptor(&capture.records), epoll::EventData::new_u64(0), wake_up())?;
         capture.attach(follows, &mut loaded)?;
         drop(kernel);
-        load::give_back_memory();
+        // Megabytes of the kernel's types.
+        memory::give_back();
         Ok(capture)
     }
 
@@ -300,21 +302,21 @@ impl Capture {
     }
 
     /// Hands every waiting record to `each`, those that a look found after the older ones. Returns how many had waited.
-    pub(crate) fn drain(&mut self, found: Vec<Vec<u8>>, mut each: impl FnMut(&[u8])) -> u64 {
-        let mut aside = self.take_spilled();
-        let mut count = u64::try_from(aside.len()).unwrap_or(0);
-        aside.extend(found);
-        aside.sort_by_key(|record| moment(record));
-        let mut aside = aside.into_iter().peekable();
+    pub(crate) fn drain(&mut self, mut aside: Found, mut each: impl FnMut(&[u8])) -> u64 {
+        let spilled = self.take_spilled();
+        let mut count = u64::try_from(spilled.len()).unwrap_or(0);
+        spilled.iter().for_each(|record| aside.add(record));
+        let mut aside = aside.in_order().peekable();
         while let Some(record) = self.records.next() {
             // Those of the ring stay in their order.
-            while let Some(older) = aside.next_if(|older| moment(older) <= moment(&record)) {
-                each(&older);
+            let now = moment(&record);
+            while let Some((_, older)) = aside.next_if(|(at, _)| *at <= now) {
+                each(older);
             }
             each(&record);
             count += 1;
         }
-        aside.for_each(|record| each(&record));
+        aside.for_each(|(_, record)| each(record));
         count
     }
 
@@ -376,11 +378,6 @@ impl Capture {
         }
         Ok(loss)
     }
-}
-
-/// When a record was written.
-fn moment(record: &[u8]) -> u64 {
-    Header::read_from_prefix(record).map_or(0, |(header, _)| header.at)
 }
 
 fn addresses_degradation() -> String {

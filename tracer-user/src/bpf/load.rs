@@ -112,12 +112,3 @@ fn load_one(program: &mut Program, kind: Kind, kernel: &Btf) -> Result<()> {
         }
     }
 }
-
-/// Gives back what reading the kernel's types took: some megabytes, which the allocator would keep.
-pub(super) fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it has no preconditions; it returns free memory to the kernel.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}

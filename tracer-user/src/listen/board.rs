@@ -15,7 +15,7 @@ use tracer_core::{Engine, Output};
 
 /// A page that is not older is fresh.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long somebody waits for a fresh one: the observation sleeps for up to a second while nothing happens.
+/// How long somebody waits for a fresh one: the observation sleeps for up to two seconds while nothing happens.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Alerts that are over and still told.
 const MOST_ENDED: usize = 100;

@@ -1,11 +1,11 @@
 //! Inputs from the running kernel.
 //!
 //! Invariant: no record wakes the tracer by itself: while there is traffic the ring is drained on a timer, on an idle
-//! host the tracer sleeps for up to a second. Memory: the ring, and what one look
-//! at all sockets finds.
+//! host the tracer sleeps until the next look at all sockets. Memory: the ring, and what one look finds.
 
+use super::pace::Pace;
 use super::{Delivery, Source, Turn};
-use crate::bpf::{Asked, Capture, Look, PlaneChoice, SiteTotals, Slots, Told};
+use crate::bpf::{Asked, Capture, Found, Look, PlaneChoice, SiteTotals, Slots, Told};
 use crate::cost::Meter;
 use crate::facts::{AcceptQueues, Facts, hosts, users};
 use crate::stop::Stop;
@@ -20,12 +20,10 @@ use tracer_core::budget::Budget;
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
 use tracer_core::input::{Choice, Detail, Input, ProcessFacts, Start};
-use tracer_core::time::{Moment, Span};
+use tracer_core::time::Moment;
 
 /// Between two drains while there is traffic.
 const DRAIN_EVERY: Duration = Duration::from_millis(100);
-/// Between two looks at all sockets, and the longest sleep.
-const SNAPSHOT_EVERY: Span = Span::from_seconds(1);
 
 /// Looks at every socket after records were lost: those that say a connection ended may be among them.
 const LOOKS_AFTER_LOSS: u32 = 3;
@@ -76,6 +74,9 @@ pub(crate) struct Live {
     /// Whether the last drain found nothing.
     idle: bool,
     last_snapshot: Moment,
+    pace: Pace,
+    /// Records taken out of the ring until then.
+    received_before: u64,
     /// Records lost when it was looked last.
     lost: u64,
     /// How many of the next looks take in every socket, changed or not.
@@ -109,6 +110,8 @@ impl Live {
             started: false,
             idle: false,
             last_snapshot: clock::now(),
+            pace: Pace::default(),
+            received_before: 0,
             lost: 0,
             whole_looks: 0,
         })
@@ -132,11 +135,11 @@ impl Live {
     }
 
     fn drain(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
-        self.drain_with(Vec::new(), each)
+        self.drain_with(Found::default(), each)
     }
 
     /// Takes what waits, and what a look has found, in the order in which it happened.
-    fn drain_with(&mut self, found: Vec<Vec<u8>>, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
+    fn drain_with(&mut self, found: Found, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
         let mut told = Telling { slots: &mut self.slots, each, failure: None };
         let records = self.capture.drain(found, |record: &[u8]| told.tell(record));
         told.finish()?;
@@ -161,9 +164,14 @@ impl Live {
             (false, false) => Look::Changed,
         };
         // A socket is found as it is now: what happened to it before, under another owner perhaps, waits in the ring.
-        let mut found = Vec::new();
-        self.capture.snapshot(look, |record: &[u8]| found.push(record.to_vec()))?;
+        let mut found = Found::default();
+        let worked = clock::of_this_process();
+        self.capture.snapshot(look, |record: &[u8]| found.add(record))?;
+        let took = clock::of_this_process().saturating_sub(worked);
+        let found_nothing = found.is_empty();
         let records = self.drain_with(found, each)?;
+        let told_nothing = std::mem::replace(&mut self.received_before, self.received) == self.received;
+        self.pace.looked(took, found_nothing && told_nothing);
         // Read after the records: what is lost is never told later than what it is missing from.
         each(Delivery::Input(Input::Loss(self.capture.loss()?)));
         if let Some(overflows) = self.queues.look() {
@@ -285,13 +293,13 @@ impl Source for Live {
         // What came before falling asleep wakes nobody.
         let mut records = if self.idle { self.drain(each)? } else { 0 };
         if records == 0 {
-            let until_snapshot = SNAPSHOT_EVERY.0.saturating_sub(clock::now().since(self.last_snapshot).0);
+            let until_snapshot = self.pace.every().0.saturating_sub(clock::now().since(self.last_snapshot).0);
             let until_snapshot = Duration::from_nanos(until_snapshot);
             self.capture.wait(if self.idle { until_snapshot } else { until_snapshot.min(DRAIN_EVERY) })?;
         }
         records += self.drain(each)?;
         self.meter.end_sample(&self.capture);
-        if clock::now().since(self.last_snapshot) >= SNAPSHOT_EVERY {
+        if clock::now().since(self.last_snapshot) >= self.pace.every() {
             records += self.look(false, each)?;
         }
         self.idle = records == 0;

@@ -4,6 +4,7 @@
 //! Memory: as the source says.
 
 pub(crate) mod live;
+mod pace;
 pub(crate) mod tape;
 
 use anyhow::Result;

@@ -36,7 +36,7 @@ fn with<T>(seen: &Seen, look: impl FnOnce(&Subject<'_>) -> T) -> T {
     let arguments = words(seen.arguments);
     look(&Subject {
         exe: Some(seen.exe.as_bytes()).filter(|exe| !exe.is_empty()),
-        arguments: &arguments,
+        arguments: (&arguments).into(),
         comm: Some(b"comm"),
         variable: seen.variable,
         cgroup: Some(seen.cgroup.as_bytes()).filter(|path| !path.is_empty()),
