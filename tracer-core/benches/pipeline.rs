@@ -118,6 +118,7 @@ fn stages(criterion: &mut Criterion) {
             counted: false,
             request_first: Moment(record.exchange.request_first),
             response_first: Moment(record.exchange.response_first),
+            response_last: Moment(record.exchange.response_last),
         })
         .collect();
     let mut pairing = Pairing::default();

@@ -46,6 +46,7 @@ pub(super) fn call(from: &str, to: &str, port: u16) -> Call {
         }),
         server_latency_ms: None,
         wait_ms: None,
+        complete_ms: None,
         recent_latency_ms: None,
         bytes_sent: 1,
         bytes_received: 2,

@@ -186,6 +186,7 @@ impl Engine {
                 counted_late: end.transport != Transport::Tcp && end.flags & SocketFlags::PREEXISTING != 0,
                 request_first: Moment(exchange.request_first),
                 response_first: Moment(exchange.response_first),
+                response_last: Moment(exchange.response_last.max(exchange.response_first)),
             };
             let sample = if both { connection.pairing.add(half) } else { Some(pairing::alone(half)) };
             // Where requests overlap, turns do not tell them apart: what is said does.

@@ -28,6 +28,7 @@ struct View {
     operation: Operation,
     asked: Moment,
     answered: Moment,
+    ended: Moment,
 }
 
 impl Overlaps {
@@ -35,7 +36,14 @@ impl Overlaps {
     pub fn add(&mut self, side: Side, ended: &Ended) -> SmallVec<[Sample; 1]> {
         let is_presumed = ended.id == Id::Order && ended.operation.is_unknown();
         let Some(answered) = ended.answered.filter(|_| !is_presumed) else { return SmallVec::new() };
-        let view = View { side, id: ended.id, operation: ended.operation.clone(), asked: ended.asked, answered };
+        let view = View {
+            side,
+            id: ended.id,
+            operation: ended.operation.clone(),
+            asked: ended.asked,
+            answered,
+            ended: ended.ended,
+        };
         let other = self.waiting.iter().position(|held| held.is_other_end_of(&view));
         if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
             return smallvec![if side == Side::Client { join(&view, &held) } else { join(&held, &view) }];
@@ -66,18 +74,21 @@ impl View {
     }
 
     fn alone(&self) -> Sample {
-        Sample::of(self.side, self.answered.since(self.asked))
+        let complete = (self.side == Side::Client).then(|| self.ended.since(self.asked));
+        Sample { complete, ..Sample::of(self.side, self.answered.since(self.asked)) }
     }
 }
 
 /// As in `pairing`: a send may be seen later than what it led to.
 fn join(client: &View, server: &View) -> Sample {
-    let latency = client.answered.since(client.asked.min(server.asked));
+    let began = client.asked.min(server.asked);
+    let latency = client.answered.since(began);
     let server_latency = server.answered.since(server.asked);
     Sample {
         latency: Some(latency),
         server_latency: Some(server_latency),
         wait: Some(Span(latency.0.saturating_sub(server_latency.0))),
+        complete: Some(client.ended.since(began)),
         ..Sample::default()
     }
 }
@@ -93,7 +104,7 @@ mod tests {
             operation: Operation::new(verb, ""),
             asked: Moment(asked),
             answered: Some(Moment(answered)),
-            ended: Moment(answered),
+            ended: Moment(answered + 3),
             outcome: Outcome::default(),
         }
     }
@@ -114,6 +125,7 @@ mod tests {
             latency: Some(Span(latency)),
             server_latency: Some(Span(server)),
             wait: Some(Span(wait)),
+            complete: Some(Span(latency + 3)),
             ..Sample::default()
         };
         assert_eq!(overlaps.add(Side::Server, &ended(3, "a", 20, 35)).as_slice(), [spans(29, 15, 14)]);

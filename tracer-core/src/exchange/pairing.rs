@@ -24,6 +24,7 @@ pub struct Half {
     pub counted: bool,
     pub request_first: Moment,
     pub response_first: Moment,
+    pub response_last: Moment,
 }
 
 /// The times of one exchange, as far as they are known.
@@ -32,6 +33,8 @@ pub struct Sample {
     pub latency: Option<Span>,
     pub server_latency: Option<Span>,
     pub wait: Option<Span>,
+    /// Until the last byte of the response, at the client.
+    pub complete: Option<Span>,
     /// The kernel has counted the client's latency, or the server's.
     pub client_counted: bool,
     pub server_counted: bool,
@@ -94,6 +97,7 @@ fn join(client: Half, server: Half) -> Sample {
         latency: Some(latency),
         server_latency: Some(server_latency),
         wait: Some(Span(latency.0.saturating_sub(server_latency.0))),
+        complete: Some(client.response_last.since(began)),
         client_counted: client.counted,
         server_counted: server.counted,
     }
@@ -104,7 +108,10 @@ fn join(client: Half, server: Half) -> Sample {
 pub fn alone(half: Half) -> Sample {
     let span = Some(half.response_first.since(half.request_first));
     match half.side {
-        Side::Client => Sample { latency: span, client_counted: half.counted, ..Sample::default() },
+        Side::Client => {
+            let complete = Some(half.response_last.since(half.request_first));
+            Sample { latency: span, complete, client_counted: half.counted, ..Sample::default() }
+        }
         Side::Server => Sample { server_latency: span, server_counted: half.counted, ..Sample::default() },
     }
 }
@@ -115,7 +122,9 @@ mod tests {
 
     fn half(side: Side, sequence: u32, request: u64, response: u64) -> Half {
         let (counted_late, counted) = (false, false);
-        Half { side, sequence, counted_late, counted, request_first: Moment(request), response_first: Moment(response) }
+        // Each response takes five more until its last byte.
+        let [request_first, response_first, response_last] = [request, response, response + 5].map(Moment);
+        Half { side, sequence, counted_late, counted, request_first, response_first, response_last }
     }
 
     #[test]
@@ -128,7 +137,8 @@ mod tests {
                 told = pairing.add(half(side, 7, request, response));
             }
             let [latency, server_latency, wait] = [100, 50, 50].map(|span| Some(Span(span)));
-            let expected = Sample { latency, server_latency, wait, ..Sample::default() };
+            let complete = Some(Span(105));
+            let expected = Sample { latency, server_latency, wait, complete, ..Sample::default() };
             assert_eq!(told, Some(expected));
         }
     }
@@ -157,7 +167,7 @@ mod tests {
             assert_eq!(pairing.add(half(Side::Client, sequence, 0, 10)), None);
         }
         let told = pairing.add(half(Side::Server, 99, 0, 10)).unwrap();
-        assert_eq!(told, Sample { latency: Some(Span(10)), ..Sample::default() });
+        assert_eq!(told, Sample { latency: Some(Span(10)), complete: Some(Span(15)), ..Sample::default() });
         assert_eq!(pairing.flush().count(), limits::UNPAIRED_EXCHANGES);
     }
 }

@@ -43,6 +43,9 @@ pub struct Latencies {
     pub client: LatencyHistogram,
     pub server: LatencyHistogram,
     pub wait: LatencyHistogram,
+    /// Until the last byte of the response, at the client: from the first response on that came in parts. Behind that the
+    /// kernel's counts are not in it.
+    complete: Option<Box<LatencyHistogram>>,
     /// Exchanges that the kernel counted: only a share of them is known by itself.
     pub counted: u64,
 }
@@ -60,6 +63,14 @@ impl Latencies {
 
     /// Adds one exchange, without what the kernel has counted.
     pub fn record(&mut self, sample: &Sample) {
+        if let Some(complete) = sample.complete {
+            if self.complete.is_none() && sample.latency.is_some_and(|latency| latency < complete) {
+                self.complete = Some(Box::new(self.complete_until_now()));
+            }
+            if let Some(histogram) = &mut self.complete {
+                histogram.record(complete);
+            }
+        }
         let pairs = [
             (&mut self.client, sample.latency, sample.client_counted),
             (&mut self.server, sample.server_latency, sample.server_counted),
@@ -72,8 +83,26 @@ impl Latencies {
         }
     }
 
+    /// Until the last byte of the response, at the client.
+    #[must_use]
+    pub fn complete(&self) -> &LatencyHistogram {
+        self.complete.as_deref().unwrap_or(&self.client)
+    }
+
+    /// As long as each response came at once, it was complete when it was there; of those that the kernel counted nobody
+    /// knows any more which they were.
+    fn complete_until_now(&self) -> LatencyHistogram {
+        if self.counted == 0 { self.client.clone() } else { LatencyHistogram::default() }
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
+        if self.complete.is_none() && other.complete.is_some() {
+            self.complete = Some(Box::new(self.complete_until_now()));
+        }
+        if let Some(complete) = &mut self.complete {
+            complete.merge(other.complete());
+        }
         self.client.merge(&other.client);
         self.server.merge(&other.server);
         self.wait.merge(&other.wait);

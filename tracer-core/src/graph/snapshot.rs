@@ -191,6 +191,9 @@ pub struct Call {
     pub server_latency_ms: Option<Latency>,
     /// Since start: what the client waited outside the server, for exchanges seen at both ends.
     pub wait_ms: Option<Latency>,
+    /// Since start: first request byte sent to last response byte received, at the client.
+    #[serde(default)]
+    pub complete_ms: Option<Latency>,
     /// The client's latency over the last six windows.
     pub recent_latency_ms: Option<Latency>,
     /// From client to server.

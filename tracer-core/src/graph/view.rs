@@ -3,6 +3,7 @@
 //! Invariant: the snapshot depends on the graph alone; its order is that of `snapshot`. Memory: one copy.
 
 use super::distribution::{Distribution, Distributions};
+use super::histogram::LatencyHistogram;
 use super::metrics::{self, Latencies};
 use super::operations::Figures;
 use super::snapshot::{Call, Completeness, Cost, GraphSnapshot, Instance, Latency, Operation, SCHEMA, Service};
@@ -168,6 +169,10 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
     let (tries, errors) = (recent.requests + recent.failed_connections, recent.errors);
     // Exchanges are told apart by turns where no parser knows the protocol.
     let estimated = !call.is_understood();
+    // Of those that the kernel counted, a share.
+    let known_by_themselves = |histogram: &LatencyHistogram| {
+        histogram.summary(estimated).map(|latency| Latency { sampled: call.latencies.counted > 0, ..latency })
+    };
     Call {
         from: from.name.id(),
         to: to.name.id(),
@@ -196,11 +201,8 @@ fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Mo
         ),
         latency_ms: call.latencies.client.summary(estimated),
         server_latency_ms: call.latencies.server.summary(estimated),
-        wait_ms: call
-            .latencies
-            .wait
-            .summary(estimated)
-            .map(|wait| Latency { sampled: call.latencies.counted > 0, ..wait }),
+        wait_ms: known_by_themselves(&call.latencies.wait),
+        complete_ms: known_by_themselves(call.latencies.complete()),
         recent_latency_ms: recent.latency.summary(estimated),
         bytes_sent: call.totals.bytes_sent,
         bytes_received: call.totals.bytes_received,

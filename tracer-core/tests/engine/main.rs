@@ -57,6 +57,26 @@ fn both_ends_of_a_connection_are_one_call_with_the_wait_between_them() {
 }
 
 #[test]
+fn a_response_that_comes_in_parts_is_there_with_its_first_byte_and_complete_with_its_last() {
+    let mut run = Run::new(None);
+    let mut connection = run.open(client(), server());
+    for _ in 0..3 {
+        run.exchange(&mut connection, TIMING);
+        run.now = run.now.after(Span::from_millis(30));
+        let mut out = Vec::new();
+        connection.server.send(700, run.now, &mut out);
+        connection.client.receive(700, run.now, &mut out);
+        run.give(out);
+    }
+    run.close(connection);
+    run.pass(Span::from_millis(200));
+    let call = run.only_call();
+    let [latency, complete] = [call.latency_ms, call.complete_ms].map(Option::unwrap);
+    assert_eq!((latency.samples, complete.samples), (3, 3));
+    assert!((latency.mean - 10.0).abs() < 0.01 && (complete.mean - 40.0).abs() < 0.5, "{latency:?} {complete:?}");
+}
+
+#[test]
 fn what_the_ring_lost_is_made_up_for_by_the_next_snapshot_and_called_lost() {
     let mut run = Run::new(None);
     let mut connection = run.open(client(), server());

@@ -78,6 +78,7 @@ pub(crate) fn call(from: &str, to: &str, port: u16) -> Call {
         latency_ms: None,
         server_latency_ms: None,
         wait_ms: None,
+        complete_ms: None,
         recent_latency_ms: None,
         bytes_sent: 0,
         bytes_received: 0,
