@@ -20,7 +20,9 @@ impl Engine {
         let older = told.flags & SocketFlags::PREEXISTING != 0;
         let (endpoint, transport) =
             (if end == exchange::Side::Server { told.local } else { told.remote }, told.transport);
-        let counted = told.totals.requests.saturating_sub(told.uncounted.requests);
+        let counted_at = |end: &exchange::End| end.totals.requests.saturating_sub(end.uncounted.requests);
+        let counted = counted_at(told);
+        let told_for_call = connection.counted.and_then(|side| connection.end(side)).map_or(counted, counted_at);
         let is_client = (end == exchange::Side::Client) == (head.sent == 1);
         let piece = Piece {
             side: if is_client { Side::Client } else { Side::Server },
@@ -43,7 +45,7 @@ impl Engine {
                 _ if older => Talk::older(),
                 _ => Talk::new(),
             };
-            Box::new(Speech::new(end, talk, counted))
+            Box::new(Speech::new(end, talk, counted, told_for_call))
         };
         let speech = connection.speech.get_or_insert_with(begin);
         if speech.teller != end {

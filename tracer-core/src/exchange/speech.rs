@@ -43,18 +43,19 @@ pub struct Speech {
 }
 
 impl Speech {
-    /// Of a connection of which so many requests have been told for some call.
+    /// Of a connection of which so many turns were counted as its teller tells them, and so many requests told for some
+    /// call: perhaps as the other end tells them, which may be ahead.
     #[must_use]
-    pub fn new(teller: Side, talk: Talk, told: u64) -> Self {
+    pub fn new(teller: Side, talk: Talk, counted: u64, told: u64) -> Self {
         Self {
             teller,
             talk,
             inside: None,
             echo: None,
             overlaps: Overlaps::default(),
-            covered: told,
+            covered: counted,
             waits_from: None,
-            by_turns: told,
+            by_turns: counted,
             spoken: 0,
             asked: 0,
             whole: false,
@@ -196,7 +197,7 @@ mod tests {
 
     impl Redis {
         fn new() -> Self {
-            Self { speech: Speech::new(Side::Server, Talk::new(), 0), places: [0, 0] }
+            Self { speech: Speech::new(Side::Server, Talk::new(), 0, 0), places: [0, 0] }
         }
 
         fn say(&mut self, side: protocol::Side, exchange: u32, bytes: &[u8], share: bool) {
@@ -264,6 +265,15 @@ mod tests {
         assert_eq!(redis.speech.told, 40 * 16);
         let estimated = redis.speech.take_estimated();
         assert!((1..=30 * 16).contains(&estimated), "{estimated}");
+    }
+
+    #[test]
+    fn what_the_other_end_was_counted_for_before_the_first_byte_was_heard_is_not_counted_again() {
+        let mut redis = Redis { speech: Speech::new(Side::Server, Talk::new(), 0, 1), ..Redis::new() };
+        redis.turn(1, 2, false);
+        assert_eq!(redis.speech.grow(1), 1);
+        redis.turn(2, 3, false);
+        assert_eq!(redis.speech.grow(2), 3);
     }
 
     #[test]
