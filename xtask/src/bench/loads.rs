@@ -331,12 +331,15 @@ fn redis(said: &str, requests: u64) -> Option<Done> {
     Some(Done { requests, seconds: requests / rate, exact: true })
 }
 
-/// `finished in 2.00s, 12345.67 req/s, …`.
+/// `finished in 2.00s, 12345.67 req/s, …`, or `in 999.52ms`.
 fn h2load(said: &str) -> Option<Done> {
     let line = said.lines().find_map(|line| line.strip_prefix("finished in "))?;
     let mut parts = line.split(", ");
     let (length, rate) = (parts.next()?, parts.next()?.strip_suffix(" req/s")?);
-    let seconds: f64 = length.strip_suffix('s')?.parse().ok()?;
+    let seconds = match length.strip_suffix("ms") {
+        Some(millis) => millis.parse::<f64>().ok()? / 1e3,
+        None => length.strip_suffix('s')?.parse().ok()?,
+    };
     Some(Done { requests: rate.parse::<f64>().ok()? * seconds, seconds, exact: false })
 }
 
@@ -354,6 +357,7 @@ mod tests {
         );
         assert_eq!(redis("\"test\",\"rps\"\n\"GET\",\"1000.00\",\"0.1\"\n", 500), done(500.0, 0.5, true));
         assert_eq!(h2load("finished in 2.00s, 100.50 req/s, 1KB/s\n"), done(201.0, 2.0, false));
+        assert_eq!(h2load("finished in 500.00ms, 130488.00 req/s, 6.60MB/s\n"), done(65_244.0, 0.5, false));
         assert_eq!((own_result(""), wrk("x"), redis("x", 1), h2load("x")), (None, None, None, None));
     }
 

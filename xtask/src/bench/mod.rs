@@ -194,7 +194,15 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
             let compared = placement == Placement::OneCore && COMPARED.contains(&load.name);
             for tool in every.iter().take(if compared { every.len() } else { 1 }) {
                 eprintln!("{}: {}, {}", placement.title(), load.name, tool.name);
-                results.overhead.extend(measured(tool, overhead::measure(*load, tool, placement, plan, folder))?);
+                match measured(tool, overhead::measure(*load, tool, placement, plan, folder)) {
+                    Ok(row) => results.overhead.extend(row),
+                    // Half an hour of other rows is not thrown away for it.
+                    Err(error) => {
+                        let what = format!("{}, {}, {}: {error:#}", load.name, placement.title(), tool.name);
+                        eprintln!("not measured: {what}");
+                        results.missing.push(what);
+                    }
+                }
             }
         }
     }
