@@ -5,12 +5,12 @@
 
 use std::fmt::Write as _;
 
-use super::Results;
 use super::overhead::{self, Placement};
+use super::{Results, reasons};
 use crate::sample::mebibytes;
 
 /// What a row of the budget is about.
-enum Figure {
+pub(super) enum Figure {
     /// Throughput with the tool over throughput without it: at least the limit.
     Ratio {
         load: &'static str,
@@ -125,14 +125,21 @@ pub(super) struct Standing {
     pub(super) limit: String,
     pub(super) reached: String,
     pub(super) met: bool,
+    /// Why it is not met.
+    pub(super) reason: Option<String>,
 }
 
-/// Rows as a table.
+/// Rows as a table, and below it the reasons of those that are not met.
 pub(super) fn table(standings: &[Standing]) -> String {
     let mut text = String::from("| | limit | reached | |\n|---|---|---|---|\n");
-    for Standing { title, limit, reached, met } in standings {
+    for Standing { title, limit, reached, met, .. } in standings {
         let met = if *met { "met" } else { "**not met**" };
         let _ = writeln!(text, "| {title} | {} | {} | {met} |", limit.trim_end(), reached.trim_end());
+    }
+    let missed: Vec<_> = standings.iter().filter_map(|row| Some((row.title, row.reason.as_ref()?))).collect();
+    if !missed.is_empty() {
+        text.push_str("\nWhat is not met, and why:\n\n");
+        missed.iter().for_each(|(title, reason)| text.extend(["- ", title, ": ", reason, "\n"]));
     }
     text
 }
@@ -144,7 +151,10 @@ pub(super) fn standings(results: &Results) -> Vec<Standing> {
 
 fn standing(row: &Row, results: &Results) -> Option<Standing> {
     let limit = row.limit;
-    let told = |limit: String, reached: String, met: bool| Some(Standing { title: row.title, limit, reached, met });
+    let told = |limit: String, reached: String, met: bool| {
+        let reason = if met { None } else { reasons::of(&row.figure, results) };
+        Some(Standing { title: row.title, limit, reached, met, reason })
+    };
     let throughput = |load: &str, tool: &str, placement: Placement| {
         let mut rows = results.overhead.iter();
         rows.find(|row| row.load == load && row.tool == tool && row.placement == placement)

@@ -4,6 +4,7 @@
 //! are put back. Memory: the results.
 
 mod budget;
+mod empty;
 mod fine;
 mod growth;
 mod hold;
@@ -13,6 +14,7 @@ mod overhead;
 mod pipeline;
 mod process;
 mod programs;
+mod reasons;
 mod report;
 mod statistics;
 mod tool;
@@ -115,7 +117,9 @@ struct Idle {
 }
 
 /// Loads that modes and other tools are compared by.
-const COMPARED: [&str; 5] = ["ping-pong", "nginx", "redis-16", "getppid", "zeros"];
+const COMPARED: [&str; 6] = ["ping-pong", "nginx", "nginx-connections", "redis-16", "getppid", "zeros"];
+/// The tool that does nothing at the same trace points.
+const EMPTY: &str = "empty hooks";
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
@@ -156,6 +160,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
         Tool::tracer("exchanges", tracer, &["--detail", "exchanges"]),
     ];
     let mut others: Vec<Tool> = options.against.clone();
+    others.push(Tool::empty()?);
     if !options.no_comparison {
         others.extend(scripts()?);
     }

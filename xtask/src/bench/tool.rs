@@ -58,6 +58,13 @@ impl Tool {
         Ok(Self { name: name.to_owned(), words, says: "ttach", is_tracer: false })
     }
 
+    /// Programs that do nothing at the tracer's trace points: what any hook costs here.
+    pub(super) fn empty() -> Result<Self> {
+        let own = std::env::current_exe().context("where this program is")?;
+        let words = [own.display().to_string(), "bench-work".to_owned(), "empty".to_owned()];
+        Ok(Self { name: super::EMPTY.to_owned(), words: words.to_vec(), says: "ttach", is_tracer: false })
+    }
+
     /// Starts it on these CPUs and waits until it runs. A tracer writes its graph to `folder` when it ends.
     pub(super) fn start(&self, cpus: &str, folder: &Path) -> Result<Running> {
         let export = self.is_tracer.then(|| folder.join("graph.json"));

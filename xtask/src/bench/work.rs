@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::time::{ClockId, clock_gettime};
 
-use super::hold;
+use super::{empty, hold};
 
 /// Bytes of a bulk transfer.
 pub(super) const BULK: u64 = 1 << 30;
@@ -84,6 +84,8 @@ enum Work {
     Parents,
     /// read(2) of one byte from /dev/zero, again and again
     Zeros,
+    /// Attach programs that do nothing to the trace points of the tracer, until a signal
+    Empty,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -121,6 +123,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             let mut byte = [0];
             repeat(options, CALL_WINDOW, || zeros.read_exact(&mut byte))?;
         }
+        Work::Empty => empty::run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -32,6 +32,7 @@ pub(super) fn budget(figures: &Figures) -> Result<Vec<Standing>> {
         limit: format!("≤ {limit} {unit}"),
         reached: format!("{} {unit}", short(reached)),
         met: reached <= limit,
+        reason: None,
     };
     let share = |rate: &str| -> Result<f64> { Ok(figures.time("second", rate)? / 1e9 * 100.0) };
     let engine = |calls: u32| -> Result<f64> {
@@ -49,6 +50,7 @@ pub(super) fn budget(figures: &Figures) -> Result<Vec<Standing>> {
             limit: format!("≥ {} million", 1e3 / RECORD_NANOSECONDS),
             reached: format!("{} million", short(records)),
             met: records >= 1e3 / RECORD_NANOSECONDS,
+            reason: None,
         },
         at_most("time for a record, from 10 to 100,000 sockets", growth("sockets"), GROWTH, "times"),
         at_most("time for a record, from 1 to 10,000 calls", growth("calls"), GROWTH, "times"),
