@@ -15,6 +15,7 @@ use tracer_core::time::Span;
 use tracer_core::{Engine, Input, Output};
 mod configured;
 mod counted;
+mod merged;
 mod rerun;
 mod restart;
 mod run;
