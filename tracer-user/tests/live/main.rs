@@ -33,3 +33,4 @@ mod receiver;
 mod reload;
 mod sinks;
 mod ways_of_io;
+mod windows;

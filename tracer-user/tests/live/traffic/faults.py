@@ -1,11 +1,15 @@
 """What goes wrong with HTTP: `faults.py server PORT`, `narrow PORT`, `proxy PORT SERVER`, `client PORT COUNT PATH…`,
-`asking PORT SECONDS CONNECTIONS`, `pool PORT SECONDS CONNECTIONS`.
+`asking PORT CONNECTIONS`, `insisting PORT ASKERS HANGERS`, `pool PORT CONNECTIONS`.
 
 The server answers `/fine`, closes without a word for `/silent`, within the body for `/torn`, resets for `/reset`, and
-never answers `/hangs`. The proxy keeps each answer back for 1.5 seconds once its standard input says `delay`. The client
-asks for each path COUNT times, on a connection of its own each time, and goes on whatever comes; then it is `done`.
+never answers `/hangs`. The proxy keeps each answer back for 1.5 seconds from one line on standard input to the next. The
+client asks for each path COUNT times, on a connection of its own each time, and goes on whatever comes; then it is
+`done`. The others ask until a line, or from one to the next, as they say.
 """
 
+import collections
+import contextlib
+import json
 import select
 import socket
 import struct
@@ -13,6 +17,7 @@ import sys
 import threading
 import time
 
+REQUEST = b"GET %s HTTP/1.1\r\nHost: faults\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TORN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"
 DELAY = 1.5
@@ -66,13 +71,15 @@ def proxy(port, behind):
     sys.stdin.readline()
     delayed.set()
     sys.stdin.readline()
+    delayed.clear()
+    sys.stdin.readline()
 
 
 def client(port, count, *paths):
     print("ready", flush=True)
     for path in paths * count:
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(b"GET %s HTTP/1.1\r\nHost: faults\r\n\r\n" % path.encode())
+            connection.sendall(REQUEST % path.encode())
             try:
                 while piece := connection.recv(4096):
                     if piece == FINE:
@@ -82,25 +89,71 @@ def client(port, count, *paths):
     print("done", flush=True)
 
 
-def asking(port, seconds, connections):
-    """Asks `/fine` on each connection, ten times a second."""
-    print("ready", flush=True)
-    end = time.monotonic() + seconds
+@contextlib.contextmanager
+def threads(count, work):
+    """So many threads, which have ended when this is left."""
+    started = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in started:
+        thread.start()
+    yield
+    for thread in started:
+        thread.join()
 
-    def ask():
+
+def asking(port, connections):
+    """Asks `/fine` on each connection, ten times a second, until a line."""
+    over = threading.Event()
+
+    def ask(_):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            while time.monotonic() < end:
-                connection.sendall(b"GET /fine HTTP/1.1\r\nHost: faults\r\n\r\n")
+            while not over.is_set():
+                connection.sendall(REQUEST % b"/fine")
                 if not connection.recv(4096):
                     break
                 time.sleep(0.1)
 
-    threads = [threading.Thread(target=ask) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with threads(connections, ask):
+        print("ready", flush=True)
+        sys.stdin.readline()
+        over.set()
     print("done", flush=True)
+
+
+def insisting(port, askers, hangers):
+    """From a line on asks `/hangs` so many times at once, and `/fine` on so many threads, twenty times a second and whatever
+    comes. Pauses at each second line, goes on at each third, and says what came so far, as JSON, when it pauses."""
+    came, going, turns = [], threading.Event(), [threading.Lock() for _ in range(askers)]
+
+    def ask(path):
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(REQUEST % path)
+                came.append("fine" if connection.recv(4096) == FINE else "unanswered")
+        except ConnectionRefusedError:
+            came.append("refused")
+        except (ConnectionResetError, BrokenPipeError):
+            came.append("reset")
+
+    def insist(turn):
+        while going.wait():
+            with turn:
+                if going.is_set():
+                    ask(b"/fine")
+            time.sleep(0.05)
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    going.set()
+    for work, argument in [(ask, b"/hangs")] * hangers + [(insist, turn) for turn in turns]:
+        threading.Thread(target=work, args=(argument,), daemon=True).start()
+    while sys.stdin.readline():
+        going.clear()
+        for turn in turns:
+            turn.acquire()
+            turn.release()
+        print(json.dumps(collections.Counter(came)), flush=True)
+        sys.stdin.readline()
+        going.set()
 
 
 def narrow(port):
@@ -118,23 +171,29 @@ def narrow(port):
                 waiting.remove(ready)
 
 
-def pool(port, seconds, connections):
-    """Has a request in flight on each connection, all the time."""
-    print("ready", flush=True)
-    end = time.monotonic() + seconds
+def pool(port, connections):
+    """Has a request in flight on one connection after the other, from a line to the next on all of them all the time; ends
+    at a third."""
+    crowded, over, alone = threading.Event(), threading.Event(), threading.Lock()
 
-    def use():
+    def use(_):
         with socket.create_connection(("127.0.0.1", port)) as connection:
-            while time.monotonic() < end:
-                connection.sendall(b"GET /fine HTTP/1.1\r\nHost: faults\r\n\r\n")
-                if not connection.recv(4096):
-                    break
+            while not over.is_set():
+                with contextlib.nullcontext() if crowded.is_set() else alone:
+                    connection.sendall(REQUEST % b"/fine")
+                    if not connection.recv(4096):
+                        break
+                if not crowded.is_set():
+                    time.sleep(0.05)
 
-    threads = [threading.Thread(target=use) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with threads(connections, use):
+        print("ready", flush=True)
+        sys.stdin.readline()
+        crowded.set()
+        sys.stdin.readline()
+        crowded.clear()
+        sys.stdin.readline()
+        over.set()
     print("done", flush=True)
 
 
