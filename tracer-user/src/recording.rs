@@ -5,6 +5,7 @@
 
 use crate::source::Delivery;
 use anyhow::{Context as _, Result};
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::mem::offset_of;
@@ -12,6 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tracer_common::{Header, RecordKind};
 use tracer_core::Input;
+use tracer_core::identity::bare;
 use tracer_core::tape::{TapeHeader, Writer};
 
 const FLUSH_BYTES: usize = 256 << 10;
@@ -55,11 +57,12 @@ impl Recording {
 
     /// Records an input.
     pub(crate) fn input(&mut self, input: &Input) {
-        let unasked = matches!(input, Input::Record(bytes) if !self.payload && is_payload(bytes));
-        if unasked || self.failed.is_some() {
+        if self.failed.is_some() {
             return;
         }
-        let result = Writer::frame(input, &mut self.buffer).map_err(Into::into);
+        let told = if self.payload { Some(Cow::Borrowed(input)) } else { without_payload(input) };
+        let Some(told) = told else { return };
+        let result = Writer::frame(&told, &mut self.buffer).map_err(Into::into);
         let result = if self.buffer.len() >= FLUSH_BYTES { result.and_then(|()| self.flush()) } else { result };
         self.failed = result.err();
     }
@@ -80,16 +83,25 @@ impl Recording {
     }
 }
 
-/// Whether a record holds what was said on a connection. The names and addresses that resolvers told are kept: without
-/// them, a replay would name peers otherwise.
-fn is_payload(record: &[u8]) -> bool {
-    let kind = offset_of!(Header, kind);
-    record.get(kind..kind + 2) == Some(&RecordKind::STREAM.to_ne_bytes())
+/// What a tape has of an input that is to hold nothing of what was said; `None` for nothing. The names and addresses that
+/// resolvers told are kept: without them, a replay would name peers otherwise.
+fn without_payload(input: &Input) -> Option<Cow<'_, Input>> {
+    let Input::Record(bytes) = input else { return Some(Cow::Borrowed(input)) };
+    let at = offset_of!(Header, kind);
+    let is = |kind: u16| bytes.get(at..at + 2) == Some(&kind.to_ne_bytes());
+    if is(RecordKind::STREAM) {
+        None
+    } else if is(RecordKind::PAYLOAD) {
+        bare(bytes).map(|left| Cow::Owned(Input::Record(left)))
+    } else {
+        Some(Cow::Borrowed(input))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracer_common::PayloadRecord;
     use tracer_core::time::{Span, Wall};
 
     #[test]
@@ -106,17 +118,27 @@ mod tests {
     #[test]
     fn what_was_said_is_on_a_tape_only_if_it_was_asked_for() {
         let path = std::env::temp_dir().join(format!("tracer-recording-payload-{}", std::process::id()));
-        let mut said = vec![0; size_of::<Header>()];
-        said[offset_of!(Header, kind)..][..2].copy_from_slice(&RecordKind::STREAM.to_ne_bytes());
-        said.extend(b"password");
+        let said = |kind: u16, length: usize| {
+            let mut record = vec![0; length];
+            record[offset_of!(Header, kind)..][..2].copy_from_slice(&kind.to_ne_bytes());
+            record[length - 8..].copy_from_slice(b"password");
+            record
+        };
+        let records = [
+            said(RecordKind::STREAM, size_of::<Header>() + 8),
+            // An answer that names nothing.
+            said(RecordKind::PAYLOAD, size_of::<PayloadRecord>()),
+        ];
         for payload in [false, true] {
             let header = TapeHeader::new("0", "host", "kernel", Span::from_seconds(1), Wall(0)).with_payload(payload);
             let mut recording = Recording::begin(&path, &header).unwrap();
-            recording.record(&Delivery::Record(&said));
-            recording.input(&Input::Record(said.clone()));
+            for record in &records {
+                recording.record(&Delivery::Record(record));
+                recording.input(&Input::Record(record.clone()));
+            }
             recording.finish().unwrap();
             let tape = std::fs::read(&path).unwrap();
-            assert_eq!(tape.windows(8).filter(|window| window == b"password").count(), if payload { 2 } else { 0 });
+            assert_eq!(tape.windows(8).filter(|window| window == b"password").count(), if payload { 4 } else { 0 });
         }
         std::fs::remove_file(path).unwrap();
     }

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod answers;
+pub mod bare;
 pub mod cgroup;
 pub mod choose;
 pub mod descent;
@@ -18,6 +19,7 @@ pub mod rules;
 mod shared;
 
 pub use address::Endpoint;
+pub use bare::bare;
 pub use descent::Descent;
 pub use listeners::Listeners;
 pub use peers::Peers;
