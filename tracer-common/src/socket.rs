@@ -203,6 +203,8 @@ impl SocketFlags {
     pub const FAST: u16 = 1 << 9;
     /// So much is asked where it leads to that only a share of the heads is told.
     pub const AT_BUSY_PORT: u16 = 1 << 10;
+    /// The client has asked, or said goodbye, after its server had closed.
+    pub const ASKED_AFTER_CLOSE: u16 = 1 << 11;
 }
 
 /// Set in the `cookie` of a flow that is not a whole socket; the kernel's own cookies count up from 1.

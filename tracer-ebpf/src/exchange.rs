@@ -232,6 +232,9 @@ fn begin(state: &mut SocketState, sequence: u32, at: u64) {
     state.exchange.request_sequence = sequence;
     state.exchange.request_thread = state.owner_thread;
     state.phase = Phase::REQUEST;
+    if state.flags & SocketFlags::PEER_CLOSED_FIRST != 0 && state.role == Role::CLIENT {
+        state.flags |= SocketFlags::ASKED_AFTER_CLOSE;
+    }
     if state.role == Role::SERVER {
         let told = latency::will_be_told(state);
         // What is not told can be nobody's cause, nor can what is over.

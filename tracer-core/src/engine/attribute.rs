@@ -4,10 +4,11 @@
 //! known, and called unknown when it is not. Memory: none of its own.
 
 use super::Engine;
-use crate::exchange::{Connection, ConnectionId, End, Episode, Side, connection, connections::GRACE};
+use crate::exchange::{Connection, ConnectionId, End, Episode, Side, closing, connections::GRACE};
 use crate::graph::{CallId, Open, ServiceId, ServiceName};
 use crate::identity::{Endpoint, Port, ProcessKey, Transport};
 use crate::input::Output;
+use crate::protocol::Protocol;
 use crate::time::Moment;
 use tracer_common::SocketFlags;
 
@@ -336,7 +337,9 @@ impl Engine {
         let Some(call) = connection.counts_for().and_then(|call| self.graph.get_mut(call)) else { return };
         let Some((side, end)) = connection.telling() else { return };
         let Some(closing) = end.closing.as_deref().filter(|_| !connection.judged) else { return };
-        let errors = connection::errors(side, end, closing, call.has_answers());
+        let protocol = connection.speech.as_ref().and_then(|speech| speech.talk.protocol());
+        let is_tls = protocol == Some(Protocol::Tls);
+        let errors = closing::errors(side, end, closing, call.has_answers(), is_tls);
         call.fail(&errors, end.was_established());
         connection.judged = true;
     }

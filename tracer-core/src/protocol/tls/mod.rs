@@ -28,7 +28,8 @@ pub(super) const ROW: Row = Row {
         errors: "none",
         matching: "none",
         older: "that it is TLS; not which name the client wanted to reach",
-        limits: "what is encrypted, also the inner name of an Encrypted Client Hello",
+        limits: "what is encrypted, also the inner name of an Encrypted Client Hello; what a client sends to a server that has \
+                 closed is taken for its goodbye, even where it is a request that comes too late",
     },
 };
 
