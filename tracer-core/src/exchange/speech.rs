@@ -119,10 +119,10 @@ impl Speech {
         }
     }
 
-    /// Whether requests overlap, so that turns do not tell them apart.
+    /// Whether requests overlap or may, so that turns do not tell them apart.
     #[must_use]
     pub fn is_overlapping(&self) -> bool {
-        self.talk.requests().are_several()
+        self.talk.overlaps()
     }
 
     /// The requests that are over, for how many each stands, and the times of those that overlapped.

@@ -45,6 +45,10 @@ pub struct Requests {
     overlapped: bool,
     /// More than one waited at once.
     several: bool,
+    /// Since when the client has said nothing but what nobody answers …
+    remarked: Option<Moment>,
+    /// … and that a request came behind it, so that the turn is older than the request, or the server spoke all the same.
+    late: bool,
     last: Moment,
 }
 
@@ -82,6 +86,17 @@ impl Requests {
     #[must_use]
     pub fn are_several(&self) -> bool {
         self.several
+    }
+
+    /// Whether turns ever began with what nobody answers: those do not tell how long requests took.
+    #[must_use]
+    pub fn are_late(&self) -> bool {
+        self.late
+    }
+
+    /// The server speaks after the client.
+    pub fn replied(&mut self) {
+        self.late |= self.remarked.take().is_some() && self.waiting.is_empty();
     }
 
     /// How many began.
@@ -154,6 +169,15 @@ impl Requests {
     }
 
     fn message(&mut self, at: Moment, message: &Message) -> Option<Ended> {
+        match message {
+            Message::Remark => {
+                self.remarked.get_or_insert(at);
+                return None;
+            }
+            Message::Request { answered: false, .. } => _ = self.remarked.get_or_insert(at),
+            Message::Request { .. } => self.late |= self.remarked.take().is_some_and(|remarked| remarked < at),
+            _ => self.remarked = None,
+        }
         let quiet = at.since(std::mem::replace(&mut self.last, at)) >= QUIET;
         self.asked += u64::from(matches!(message, Message::Request { .. }));
         let was_answering = std::mem::replace(&mut self.answering, !matches!(message, Message::Request { .. }));
@@ -218,7 +242,7 @@ impl Requests {
                     outcome: outcome.clone().or(known).unwrap_or_default(),
                 })
             }
-            Message::Push { .. } | Message::Peer { .. } => None,
+            Message::Push { .. } | Message::Peer { .. } | Message::Remark => None,
         }
     }
 
@@ -279,6 +303,30 @@ mod tests {
         ];
         assert_eq!(run(&mut requests, &numbered), [("b".into(), "1".into(), 2, 4)]);
         assert_eq!(requests.waiting().count(), 1);
+    }
+
+    #[test]
+    fn what_nobody_answers_makes_turns_older_than_their_requests_unless_both_came_at_once() {
+        let unanswered = |at| {
+            let operation = Operation::new("set", "");
+            Event::Message(Moment(at), Message::Request { id: Id::Order, operation, answered: false })
+        };
+        let remark = |at| Event::Message(Moment(at), Message::Remark);
+        let turn = [request(5, Id::Order, "a"), end(6, Id::Order)];
+        for (first, is_late) in [(unanswered(1), true), (remark(1), true), (unanswered(5), false), (remark(5), false)] {
+            let mut requests = Requests::default();
+            assert_eq!(run(&mut requests, &turn).len(), 1);
+            requests.take(&first);
+            assert!(!requests.are_late());
+            assert_eq!(run(&mut requests, &turn).len(), 1);
+            assert_eq!((requests.are_late(), requests.are_several()), (is_late, false), "{first:?}");
+        }
+        let mut pushed = Requests::default();
+        pushed.replied();
+        pushed.take(&remark(1));
+        assert!(!pushed.are_late());
+        pushed.replied();
+        assert!(pushed.are_late(), "what the server says is no answer");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub enum Message {
     Push { operation: Operation },
     /// The name that the client wants to reach and the protocol that it wants to speak inside (TLS: SNI and ALPN).
     Peer { name: Option<CompactString>, inside: Option<CompactString> },
+    /// What the client says without asking for anything, such as that it has done with a prepared statement: no request.
+    Remark,
 }
 
 impl Operation {

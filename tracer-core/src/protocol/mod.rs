@@ -93,6 +93,8 @@ pub struct Row {
     /// What a side sends after the other begins with a message: not so where frames of several messages are written in
     /// pieces that begin anywhere.
     pub turns: bool,
+    /// Either side may speak when it likes: a turn need not be a request, nor what follows it a response.
+    pub unasked: bool,
     /// It is spoken in datagrams too, each a message; before one, the parser is given its length.
     pub datagrams: bool,
     pub about: About,

@@ -141,6 +141,9 @@ impl Talk {
         if self.datagrams {
             return self.hear_datagram(piece, port);
         }
+        if side == Side::Server && piece.begins {
+            self.requests.replied();
+        }
         let is_other = self.heard_in.replace(piece.exchange).is_some_and(|heard_in| heard_in != piece.exchange);
         let is_by_turns = self.is_by_turns();
         let turns = piece.begins && is_by_turns;
@@ -167,6 +170,15 @@ impl Talk {
         let told = (framed.len() as u64).saturating_sub(LENGTH_BYTES);
         self.conversation.gap(side, length.saturating_sub(told), at, &mut self.events);
         self.take_events();
+    }
+
+    /// Whether turns do not tell requests apart: some were open beside each other, turns began with something else, or either
+    /// side speaks when it likes.
+    #[must_use]
+    pub fn overlaps(&self) -> bool {
+        self.requests.are_several()
+            || self.requests.are_late()
+            || self.protocol().is_some_and(|protocol| row(protocol).unasked)
     }
 
     /// Whether what a side sends after the other begins with a message.

@@ -18,5 +18,5 @@ mod socket;
 pub use connection::{Connection, Timing};
 pub use dice::Dice;
 pub use host::{Host, Size, named};
-pub use records::{NETNS, exchange, exec, input, process, reversed, said, socket, tuple};
+pub use records::{NETNS, exchange, exec, input, process, reversed, said, said_in, socket, tuple};
 pub use socket::SimSocket;

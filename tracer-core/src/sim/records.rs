@@ -144,16 +144,22 @@ pub fn exchange(at: Moment) -> ExchangeRecord {
 /// this direction before, and so many bytes in the other.
 #[must_use]
 pub fn said(cookie: u64, sent: bool, other: u64, bytes: &[u8], at: Moment) -> Input {
+    said_in(cookie, sent, [0, other], true, bytes, at)
+}
+
+/// The same anywhere: so many bytes moved in this direction before, and so many in the other; whether a turn begins.
+#[must_use]
+pub fn said_in(cookie: u64, sent: bool, [position, other]: [u64; 2], begins: bool, bytes: &[u8], at: Moment) -> Input {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut head = StreamHead {
         header: header::<StreamHead>(RecordKind::STREAM, at),
         cookie,
-        position: 0,
+        position,
         other,
         length,
         exchange: 1,
         sent: u8::from(sent),
-        begins: 1,
+        begins: u8::from(begins),
         share: 0,
         padding: [0; 5],
     };

@@ -5,7 +5,7 @@
 use crate::run::{Run, client, server};
 use tracer_core::alert::AlertState::Firing;
 use tracer_core::baseline::Baseline;
-use tracer_core::sim::{self, SimSocket};
+use tracer_core::sim::{self, Connection, SimSocket};
 use tracer_core::time::Span;
 
 /// A ClientHello (RFC 8446 §4.1.2) that wants `name` and to speak h2.
@@ -68,6 +68,65 @@ fn a_request_is_told_by_what_it_asks_and_one_that_its_server_has_not_read_is_in_
     assert_eq!(operations, [(Some("GET /users/{id}"), Some(&1))]);
     assert_eq!((call.protocol.as_deref(), call.in_flight), (Some("http"), 1));
     assert!(call.oldest_in_flight_ms.unwrap() >= 2_000.0, "{call:#?}");
+}
+
+/// A connection, and what both of its ends have sent.
+struct Talking {
+    connection: Connection,
+    /// By the client, by the server.
+    places: [u64; 2],
+    /// Who spoke last.
+    server_spoke: bool,
+}
+
+impl Talking {
+    fn open(run: &mut Run) -> Self {
+        Self { connection: run.open(client(), server()), places: [0, 0], server_spoke: true }
+    }
+
+    /// Both ends tell what is said; it takes a millisecond to arrive.
+    fn say(&mut self, run: &mut Run, by_server: bool, text: &str) {
+        let (bytes, length) = (text.as_bytes(), u32::try_from(text.len()).unwrap());
+        let (here, there) = (usize::from(by_server), usize::from(!by_server));
+        let places = [self.places[here], self.places[there]];
+        self.places[here] += u64::from(length);
+        let begins = std::mem::replace(&mut self.server_spoke, by_server) != by_server;
+        let (mut out, arrives) = (Vec::new(), run.now.after(Span::from_millis(1)));
+        let Connection { client, server, .. } = &mut self.connection;
+        let [from, to] = if by_server { [server, client] } else { [client, server] };
+        from.send(length, run.now, &mut out);
+        out.push(sim::said_in(from.cookie(), true, places, begins, bytes, run.now));
+        to.receive(length, arrives, &mut out);
+        out.push(sim::said_in(to.cookie(), false, places, begins, bytes, arrives));
+        run.give(out);
+        run.now = arrives;
+    }
+}
+
+/// By turns, a request would have lasted from the answer to a ping on, and what nobody answers until the next news.
+#[test]
+fn where_either_side_speaks_when_it_likes_a_request_lasts_from_its_own_first_byte() {
+    let mut run = Run::new(None);
+    let mut talking = Talking::open(&mut run);
+    talking.say(&mut run, true, "INFO {}\r\n");
+    talking.say(&mut run, false, "CONNECT {}\r\nSUB news 2\r\nPING\r\n");
+    talking.say(&mut run, true, "PONG\r\n");
+    talking.say(&mut run, true, "PING\r\n");
+    talking.say(&mut run, false, "PONG\r\n");
+    run.pass(Span::from_seconds(5));
+    talking.say(&mut run, false, "PUB svc.time _INBOX.a.1 1\r\n?\r\n");
+    run.now = run.now.after(Span::from_millis(8));
+    talking.say(&mut run, true, "MSG _INBOX.a.1 1 3\r\nyes\r\n");
+    talking.say(&mut run, false, "PUB orders.new 2\r\n42\r\n");
+    run.pass(Span::from_seconds(5));
+    talking.say(&mut run, true, "MSG news 2 3\r\nnew\r\n");
+    run.close(talking.connection);
+    run.pass(Span::from_seconds(4));
+    let call = run.only_call();
+    assert_eq!((call.protocol.as_deref(), call.requests), (Some("nats"), 5), "{call:#?}");
+    let [client, server] = [&call.latency_ms, &call.server_latency_ms].map(|latency| latency.as_ref().unwrap());
+    assert_eq!((client.samples, server.samples), (3, 3), "{call:#?}");
+    assert!((client.max - 10.0).abs() < 0.1 && (server.max - 8.0).abs() < 0.1, "{call:#?}");
 }
 
 /// The server answers one request of the client, which asks for this.

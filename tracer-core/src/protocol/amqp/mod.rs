@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Amqp>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "AMQP 0-9-1, with RabbitMQ's extensions",
@@ -117,6 +118,9 @@ impl Amqp {
             return Err(Short::Wrong("a frame is of no known type, or too long"));
         }
         let end = FRAME_HEADER.saturating_add(u64::from(size));
+        if kind == HEARTBEAT && side == Side::Client {
+            found.messages.push(super::Message::Remark);
+        }
         if kind == METHOD {
             let mut fields = Fields::new(bytes, end);
             fields.take(usize::try_from(FRAME_HEADER).unwrap_or_default())?;

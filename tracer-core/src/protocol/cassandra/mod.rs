@@ -29,6 +29,7 @@ pub(super) const ROW: Row = Row {
     // Executions name statements that were prepared long before.
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "CQL native protocol v3, v4 and v5 (segments without compression)",

@@ -22,6 +22,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Dns>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: true,
     about: About {
         specification: "RFC 1035 §4 (messages, and their length over TCP), RFC 6895 (codes)",

@@ -25,6 +25,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<FastCgi>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "FastCGI specification 1.0 (§3 records, §4 to §6 roles, §8 types)",
@@ -126,7 +127,13 @@ impl FastCgi {
                 found.messages.push(Message::Request { id, operation, answered: true });
                 Ok(())
             }
-            kind if kind.is_of(Side::Client) => Ok(()),
+            kind if kind.is_of(Side::Client) => {
+                // The end of a body, which PHP reads when it has answered: the next request comes in the same turn.
+                if self.open.iter().all(|open| open.id != record.id) {
+                    found.messages.push(Message::Remark);
+                }
+                Ok(())
+            }
             _ => Err(Short::Wrong("a web server sends a record of an application")),
         }
     }
@@ -197,6 +204,15 @@ mod tests {
         assert_eq!(say(&mut parser, Side::Client, &record(4, 1, PARAMS)), []);
         assert_eq!(ask(&mut parser, [0, 1]).len(), 1);
         assert_eq!(say(&mut parser, Side::Client, &record(4, 1, PARAMS)), []);
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_no_request_and_said_to_be_none_where_its_own_is_over() {
+        let mut parser = FastCgi::default();
+        ask(&mut parser, [0, 1]);
+        assert_eq!(say(&mut parser, Side::Client, &record(5, 1, b"x")), []);
+        assert_eq!(say(&mut parser, Side::Server, &record(3, 1, &[0; 8])).len(), 2);
+        assert_eq!(say(&mut parser, Side::Client, &record(5, 1, b"")), [Message::Remark]);
     }
 
     #[test]

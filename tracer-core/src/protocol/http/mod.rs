@@ -27,6 +27,7 @@ pub(super) const ROW: Row = Row {
     // `HTTP/1.1 500`: the first digit of the status.
     capture: Capture::Heads { error: Some(ErrorByte { at: 9, byte: b'5' }) },
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "RFC 9110, RFC 9112 (HTTP/1.0, HTTP/1.1)",

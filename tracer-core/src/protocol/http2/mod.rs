@@ -29,6 +29,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Http2>::default(),
     capture: Capture::Stream,
     turns: false,
+    unasked: true,
     datagrams: false,
     about: About {
         specification: "RFC 9113, RFC 7541 (HTTP/2, HPACK); gRPC over HTTP/2",

@@ -33,6 +33,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Kafka>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "Apache Kafka protocol guide, and the message definitions of Kafka 4.1; KIP-482 (compact \

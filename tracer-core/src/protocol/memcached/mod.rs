@@ -20,6 +20,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Memcached>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "memcached's protocol.txt (text, meta) and protocol-binary.txt",

@@ -27,6 +27,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Mongodb>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "MongoDB wire protocol: `OP_MSG`, `OP_QUERY` and `OP_REPLY`, the header of `OP_COMPRESSED`",

@@ -21,6 +21,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Mqtt>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: true,
     datagrams: false,
     about: About {
         specification: "OASIS MQTT 3.1.1, MQTT 5.0 (and 3.1)",

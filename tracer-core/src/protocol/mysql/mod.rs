@@ -28,6 +28,7 @@ pub(super) const ROW: Row = Row {
     // Executions name statements that were prepared long before.
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "MySQL client/server protocol since 4.1, with the extensions of MariaDB",
@@ -216,7 +217,10 @@ impl Mysql {
                 }
                 self.ask(operation, manner, None, found);
             }
-            Command::Close(statement) => self.statements.forget(&statement),
+            Command::Close(statement) => {
+                self.statements.forget(&statement);
+                found.messages.push(Message::Remark);
+            }
             Command::Replicate => {
                 let operation = Operation::new("BINLOG DUMP", "");
                 found.messages.push(Message::Request { id: Id::Order, operation, answered: false });

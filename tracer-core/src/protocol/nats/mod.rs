@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Nats>::default(),
     capture: Capture::Stream,
     turns: true,
+    unasked: true,
     datagrams: false,
     about: About {
         specification: "NATS client protocol",

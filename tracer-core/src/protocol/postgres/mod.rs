@@ -26,6 +26,7 @@ pub(super) const ROW: Row = Row {
     // Executions name statements that were prepared long before.
     capture: Capture::Stream,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "PostgreSQL documentation, chapter 55: frontend/backend protocol 3.0 to 3.2",

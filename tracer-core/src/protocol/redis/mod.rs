@@ -23,6 +23,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Redis>::default(),
     capture: Capture::Heads { error: Some(ErrorByte { at: 0, byte: b'-' }) },
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "RESP2, RESP3, inline commands",

@@ -19,6 +19,7 @@ pub(super) const ROW: Row = Row {
     parser: || Box::<Tls>::default(),
     capture: Capture::Opening,
     turns: true,
+    unasked: false,
     datagrams: false,
     about: About {
         specification: "RFC 8446 §5.1, §4.1.2 (records, ClientHello), RFC 6066 §3 (SNI), RFC 7301 §3.1 (ALPN)",
