@@ -2,17 +2,21 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
+use std::path::PathBuf;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Operations, Server, operations, report};
+use super::{Operations, Server, counts, report};
 use crate::coverage;
-use crate::host::{Folder, Graph, Tracer, port};
+use crate::host::{Folder, Graph, Tracer, patience, port};
 
 const SCRIPT: &str = "<?php
 $statuses = ['/missing' => 404, '/broken' => 500, '/busy' => 503];
 http_response_code($statuses[$_SERVER['REQUEST_URI']] ?? 200);
+if ($_SERVER['REQUEST_URI'] === '/wait') usleep(10000);
 echo str_repeat('x', 1000);
 ";
 
@@ -23,25 +27,37 @@ fn php() -> String {
     name.unwrap_or_else(|| panic!("php-fpm is missing; run: cargo xtask setup --tests"))
 }
 
-/// It, at an address or a path: a connection that stays has a process for itself.
-fn application(program: &str, folder: &Folder, address: &str) -> Command {
-    let address = address.trim_start_matches("unix:");
+/// It at an address or a path, and its program: a connection that stays has a process for itself.
+pub(super) fn application(folder: &Folder, address: &str) -> (Server, String) {
+    let program = php();
     let configuration = folder.file("php-fpm.conf");
     let lines = format!(
-        "[global]\ndaemonize = no\nerror_log = {log}\n[www]\nuser = root\nlisten = {address}\nlisten.mode = 0666\n\
+        "[global]\ndaemonize = no\nerror_log = {log}\n[www]\nuser = root\nlisten = {place}\nlisten.mode = 0666\n\
          pm = static\npm.max_children = 60\n",
+        place = address.trim_start_matches("unix:"),
         log = folder.file("php.log").display()
     );
     std::fs::write(&configuration, lines).unwrap();
-    let mut command = Command::new(program);
-    command.args(["-R", "-n", "-F", "-y", configuration.to_str().unwrap()]);
-    command
+    let options = ["-R", "-n", "-F", "-y", configuration.to_str().unwrap()];
+    let server = Server(Command::new(&program).args(options).spawn().unwrap());
+    let begin = Instant::now();
+    while !is_ready(address) {
+        assert!(begin.elapsed() < patience(Duration::from_secs(30)), "{program} does not listen");
+        sleep(Duration::from_millis(20));
+    }
+    (server, program)
+}
+
+/// The script that it runs: some paths have statuses of their own, and `/wait` takes 10 ms.
+pub(super) fn script(folder: &Folder) -> PathBuf {
+    let script = folder.file("index.php");
+    std::fs::write(&script, SCRIPT).unwrap();
+    script
 }
 
 /// nginx, which passes all requests to the application.
-fn gateway(folder: &Folder, front: u16, address: &str, keeps: bool) -> Server {
-    let (configuration, script) = (folder.file("nginx.conf"), folder.file("index.php"));
-    std::fs::write(&script, SCRIPT).unwrap();
+pub(super) fn gateway(folder: &Folder, front: u16, address: &str, keeps: bool) -> Server {
+    let (configuration, script) = (folder.file("nginx.conf"), script(folder));
     let keep = if keeps { ("keepalive 60;", "on") } else { ("", "off") };
     let lines = format!(
         "daemon off; worker_processes 1; user root; pid {pid}; error_log /dev/null;
@@ -62,24 +78,12 @@ fn gateway(folder: &Folder, front: u16, address: &str, keeps: bool) -> Server {
 
 /// Requests on fifty connections of a web server, which all go to the application at this address.
 fn requests(folder: &Folder, address: &str, keeps: bool) -> (Graph, Operations, String) {
-    let (front, program) = (port(), php());
-    let mut php = application(&program, folder, address).spawn().unwrap();
-    let gateway = gateway(folder, front, address, keeps);
-    let begin = std::time::Instant::now();
-    while !is_ready(address) {
-        assert!(
-            begin.elapsed() < crate::host::patience(std::time::Duration::from_secs(30)),
-            "{program} does not listen"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let front = port();
+    let (_php, program) = application(folder, address);
+    let _gateway = gateway(folder, front, address, keeps);
     let tracer = Tracer::watch(folder, &[]);
     let told = report(include_str!("../traffic/fastcgi.py"), "client.py", &[&front.to_string(), "4", "50"]);
-    let graph = tracer.finish();
-    drop(gateway);
-    crate::host::signal(php.id(), "TERM");
-    php.wait().unwrap();
-    (graph, told, program)
+    (tracer.finish(), told, program)
 }
 
 fn is_ready(address: &str) -> bool {
@@ -91,10 +95,7 @@ fn is_ready(address: &str) -> bool {
 
 /// The application was asked what the web server was.
 fn agrees(call: &Value, told: &Operations) {
-    assert_eq!(call["protocol"], "fastcgi", "{call:#}");
-    assert_eq!(operations(call), *told, "{call:#}");
-    let requests: u64 = told.values().flat_map(|statuses| statuses.values()).sum();
-    assert_eq!((&call["requests"], &call["in_flight"]), (&requests.into(), &0.into()), "{call:#}");
+    counts(call, "fastcgi", told);
     let kinds = &call["errors_by_kind"];
     assert_eq!((&kinds["service"], &kinds["gateway"]), (&200.into(), &200.into()), "{call:#}");
 }

@@ -19,24 +19,29 @@ const NAMES: [&str; 7] = [
     "--srv-host=_http._tcp.example.com,db.example.com,80",
 ];
 
-fn server(port: &str) -> Vec<&str> {
+fn command(port: &str) -> Vec<&str> {
     let place = ["dnsmasq", "-k", "-C", "/dev/null", "-p", port, "-a", "127.0.0.1", "--bind-interfaces", "--user=root"];
     [&place[..], &NAMES].concat()
+}
+
+/// dnsmasq on a port, with more options.
+pub(super) fn dnsmasq(folder: &Folder, port: u16, more: &[&str]) -> Server {
+    Server::start(&[&command(&port.to_string()), more].concat(), folder, port)
 }
 
 /// dnsmasq serves each connection by a process of its own.
 #[test]
 fn dns() {
     let (folder, port) = (Folder::new("dns"), port());
-    let text = port.to_string();
-    traffic("dns", "dnsmasq", &server(&text), include_str!("../traffic/dns.py"), &[], &folder, port);
+    let _server = dnsmasq(&folder, port, &[]);
+    traffic("dns", "dnsmasq", include_str!("../traffic/dns.py"), &[], &folder, port);
 }
 
 #[test]
 fn dns_over_udp() {
     let (folder, port) = (Folder::new("dns-udp"), port());
-    let text = port.to_string();
-    traffic("dns", "dnsmasq", &server(&text), include_str!("../traffic/dns.py"), &["udp"], &folder, port);
+    let _server = dnsmasq(&folder, port, &[]);
+    traffic("dns", "dnsmasq", include_str!("../traffic/dns.py"), &["udp"], &folder, port);
 }
 
 /// A network namespace with a resolver's configuration of its own (ip-netns(8)).
@@ -70,7 +75,7 @@ fn both_queries_of_a_batch_are_told() {
     let folder = Folder::new("batch");
     let resolving = Resolving::new();
     let inside = ["ip", "netns", "exec", &resolving.name];
-    let command = [&inside[..], &server("53")].concat();
+    let command = [&inside[..], &command("53")].concat();
     let mut server = Command::new(command[0]);
     let mut server = Server(server.args(&command[1..]).spawn().unwrap());
     // Each lookup is a socket of its own: few of them, and many ports, so that hardly ever two have the same, which are one

@@ -61,8 +61,8 @@ impl Drop for Server {
 
 type Operations = BTreeMap<String, BTreeMap<String, u64>>;
 
-/// Runs a client to its end: what it says that it asked and was answered.
-fn report(source: &str, name: &str, arguments: &[&str]) -> Operations {
+/// Runs a client to its end: what it says at last.
+fn account(source: &str, name: &str, arguments: &[&str]) -> Value {
     let output = Command::new("/usr/bin/python3")
         .arg(named_script(source, name))
         .args(arguments)
@@ -86,18 +86,21 @@ fn operations(call: &Value) -> Operations {
 
 /// The call is what its client says it was.
 fn agrees(graph: &Graph, client: &str, server: &str, port: u16, protocol: &str, told: &Operations) {
-    let call = graph.only_call(client, server, port);
+    counts(graph.only_call(client, server, port), protocol, told);
+    assert_eq!(graph.0["completeness"]["records_lost"], 0);
+}
+
+/// The call has the requests that its client says it made.
+fn counts(call: &Value, protocol: &str, told: &Operations) {
     assert_eq!(call["protocol"], protocol, "{call:#}");
     assert_eq!(operations(call), *told, "{protocol}");
     let requests: u64 = told.values().flat_map(BTreeMap::values).sum();
     assert_eq!(call["requests"], requests, "{call:#}");
     assert_eq!(call["in_flight"], 0, "{call:#}");
-    assert_eq!(graph.0["completeness"]["records_lost"], 0);
 }
 
-/// A server that is started by `command`, and a client that makes so many requests on fifty connections.
-fn traffic(protocol: &str, server: &str, command: &[&str], source: &str, more: &[&str], folder: &Folder, port: u16) {
-    let _server = Server::start(command, folder, port);
+/// A client of that server which makes so many requests on fifty connections.
+fn traffic(protocol: &str, server: &str, source: &str, more: &[&str], folder: &Folder, port: u16) {
     let tracer = Tracer::watch(folder, &[]);
     let (port_text, requests) = (port.to_string(), scale(1_000).to_string());
     let mut arguments = vec![port_text.as_str(), &requests, "50"];

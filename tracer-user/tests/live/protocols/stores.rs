@@ -10,20 +10,32 @@ use super::{Server, agrees, report, traffic};
 use crate::coverage;
 use crate::host::{Folder, Peer, Tracer, port, scale};
 
+/// Redis, which keeps nothing on disk.
+pub(super) fn redis_server(folder: &Folder, port: u16) -> Server {
+    let text = port.to_string();
+    let command = ["redis-server", "--port", &text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+    Server::start(&command, folder, port)
+}
+
 #[test]
 fn redis() {
     let (folder, port) = (Folder::new("redis"), port());
+    let _server = redis_server(&folder, port);
+    traffic("redis", "redis-server", include_str!("../traffic/redis.py"), &[], &folder, port);
+}
+
+/// memcached, which takes values of up to a KiB.
+pub(super) fn memcached_server(folder: &Folder, port: u16) -> Server {
     let text = port.to_string();
-    let command = ["redis-server", "--port", &text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-    traffic("redis", "redis-server", &command, include_str!("../traffic/redis.py"), &[], &folder, port);
+    let command = ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", &text, "-I", "1k", "-o", "slab_chunk_max=512"];
+    Server::start(&command, folder, port)
 }
 
 #[test]
 fn memcached() {
     let (folder, port) = (Folder::new("memcached"), port());
-    let text = port.to_string();
-    let command = ["memcached", "-u", "root", "-l", "127.0.0.1", "-p", &text, "-I", "1k", "-o", "slab_chunk_max=512"];
-    traffic("memcached", "memcached", &command, include_str!("../traffic/memcached.py"), &["2000"], &folder, port);
+    let _server = memcached_server(&folder, port);
+    traffic("memcached", "memcached", include_str!("../traffic/memcached.py"), &["2000"], &folder, port);
 }
 
 /// Runs a command to its end.
@@ -71,16 +83,21 @@ fn postgresql() {
     statements("postgres", "postgres", "postgres", port, &folder);
 }
 
-#[test]
-fn mysql() {
-    let (folder, port) = (Folder::new("mysql"), port());
+/// MariaDB, whose root has no password.
+pub(super) fn mariadb(folder: &Folder, port: u16) -> Server {
     let (data, socket, text) = (folder.file("data"), folder.file("socket"), port.to_string());
     let options = ["--no-defaults".to_owned(), format!("--datadir={}", data.display()), "--user=root".to_owned()];
     run(Command::new("mariadb-install-db").args(&options).arg("--auth-root-authentication-method=normal"));
     let socket = format!("--socket={}", socket.display());
     let options = options.each_ref().map(String::as_str);
     let more = ["--bind-address=127.0.0.1", "--port", &text, &socket, "--max-connections=100", "--skip-log-bin"];
-    let _server = Server::start(&[&["mariadbd"], &options[..], &more].concat(), &folder, port);
+    Server::start(&[&["mariadbd"], &options[..], &more].concat(), folder, port)
+}
+
+#[test]
+fn mysql() {
+    let (folder, port) = (Folder::new("mysql"), port());
+    let _server = mariadb(&folder, port);
     statements("mysql", "root", "mariadbd", port, &folder);
 }
 
