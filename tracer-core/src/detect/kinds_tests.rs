@@ -79,7 +79,7 @@ fn three_requests_a_minute_raise_no_statistics_however_bad_they_are() {
     }
 }
 
-fn pool(open: u64, busy: u64, wait_ms: u64) -> CallWindow<'static> {
+pub(super) fn pool(open: u64, busy: u64, wait_ms: u64) -> CallWindow<'static> {
     let (wait, server) = (Span::from_millis(wait_ms), Span::from_millis(10));
     CallWindow { pool: Some(Pool { open, busy, high_water: 8, wait, server, samples: 100 }), ..window() }
 }

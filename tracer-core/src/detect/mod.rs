@@ -189,4 +189,6 @@ impl CallJudge {
 #[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
+mod per_call_tests;
+#[cfg(test)]
 mod tests;

@@ -111,7 +111,7 @@ fn a_request_is_stalled_when_it_waits_for_longer_than_the_limit_and_the_call_has
     assert_eq!(found.message, "a request has waited 32.3 s for its answer, limit 30 s");
 }
 
-fn failing(requests: u64, failed_connections: u64, errors: u64) -> CallWindow<'static> {
+pub(super) fn failing(requests: u64, failed_connections: u64, errors: u64) -> CallWindow<'static> {
     CallWindow { requests, failed_connections, errors, ..window() }
 }
 
@@ -153,7 +153,7 @@ fn failures_of_requests_of_an_earlier_window_are_at_most_all() {
     assert_eq!(finding("error-rate", [failing(1, 0, 5)]).observed, Some(1.0));
 }
 
-fn timed(latency: Option<WindowLatency>) -> CallWindow<'static> {
+pub(super) fn timed(latency: Option<WindowLatency>) -> CallWindow<'static> {
     CallWindow { latency, ..window() }
 }
 

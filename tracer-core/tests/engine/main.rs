@@ -20,6 +20,7 @@ mod rerun;
 mod restart;
 mod run;
 mod said;
+mod sparse;
 
 use run::{Run, TIMING, WINDOW, client, server};
 

@@ -184,6 +184,33 @@ fn a_replay_takes_what_the_tape_says_unless_a_file_is_named() {
 }
 
 #[test]
+fn every_limit_can_be_set_for_the_calls_that_patterns_match_and_stays_as_it_is_for_others() {
+    use tracer_core::detect::{KNOBS, Limits};
+    let key = |from: &str, to: &str| tracer_core::baseline::CallKey {
+        from: from.into(),
+        to: to.into(),
+        port: 5432.into(),
+        transport: "tcp".into(),
+    };
+    for knob in &KNOBS {
+        let (value, text) = match (knob.is_list(), knob.is_number()) {
+            (true, _) => ("['stalled']", "stalled"),
+            (_, true) => ("1", "1"),
+            _ => ("'7m'", "7m"),
+        };
+        // What is 1 already becomes another number.
+        let (value, text) = if knob.get(&Limits::default()) == text { ("3", "3") } else { (value, text) };
+        let file = format!("[[call]]\nfrom = 'web-*'\nto = 'db*'\n{} = {value}\n", knob.name);
+        let policy = parse(&file).unwrap().settings().policy;
+        let of = |from, to| knob.get(&policy.of(&key(from, to)));
+        assert_eq!(of("program:web-2", "program:db-1"), text, "{}", knob.name);
+        for (from, to) in [("program:web", "program:db-1"), ("program:web-2", "program:cache")] {
+            assert_eq!(of(from, to), knob.get(&Limits::default()), "{}", knob.name);
+        }
+    }
+}
+
+#[test]
 fn what_the_largest_file_says_fits_the_header_of_a_tape() {
     for entry in [
         format!("[[service]]\nname='a'\nexe='{}'\n", "\\\\".repeat(400)),
