@@ -17,6 +17,8 @@ pub const BASELINE_BYTES: usize = 32 << 20;
 pub const PROCESSES: usize = 14_336;
 /// Descendants of a command under observation, those that ended included; one beyond it is not followed.
 pub const DESCENDANTS: usize = 262_144;
+/// Who calls whom by process, while a command is observed; beyond it, services stand for their processes.
+pub const REACHES: usize = 65_536;
 /// Connections followed at once; beyond it new ones are counted as dropped.
 pub const CONNECTIONS: usize = 262_144;
 /// Listening sockets, past ones included; the oldest goes first.

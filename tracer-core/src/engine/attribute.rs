@@ -107,6 +107,7 @@ impl Engine {
             node.server = server.or(node.server);
             node.followed = followed.or(node.followed);
         }
+        self.note_reach(call, [client, server]);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.call = Some(call);
             connection.presumed = presumed;
@@ -184,6 +185,7 @@ impl Engine {
                     node.record_all(&held);
                 }
             }
+            self.note_reach(call, [client, server]);
             self.new_call(call, Open::default(), out);
         }
     }

@@ -9,6 +9,7 @@ mod captures;
 mod evidence;
 mod observe;
 mod overflow;
+mod reach;
 mod report;
 mod scope;
 mod stream;
@@ -97,6 +98,8 @@ pub struct Engine {
     captures: captures::Captures,
     /// The processes that are followed, if any are.
     descent: Option<Descent>,
+    /// Who calls whom by process, while some are followed.
+    reach: reach::Reach,
     cost: Option<Cost>,
     /// The next tick is the last.
     ending: bool,
@@ -114,6 +117,7 @@ impl Engine {
             habits: config.learn.then(Habits::default),
             saturation: None,
             descent: config.follow.map(Descent::new),
+            reach: reach::Reach::default(),
             config,
             moments,
             listeners: Listeners::default(),

@@ -69,6 +69,7 @@ impl Engine {
             ("listeners beyond the cap were forgotten", self.listeners.dropped),
             ("names of peers beyond the cap were forgotten", self.peers.dropped),
             ("alerts beyond the cap were not raised", self.alerts.untold()),
+            ("processes that call each other beyond the cap; their services stand for them", self.reach.dropped),
             ("processes beyond the cap were not followed", self.descent.as_ref().map_or(0, |descent| descent.dropped)),
         ];
         degraded.extend(

@@ -1,7 +1,8 @@
 //! Which calls somebody is answerable for: those of the processes that are followed, and of the services they reach.
 //!
 //! Invariant: a call is a command's own only if one of its processes was the client of a connection of it; a service is
-//! reached only over calls that are in scope themselves. Memory: the names of the services in scope.
+//! reached only over calls that are in scope themselves, and only by its processes that served one of those (`reach`), while
+//! all of them are known. Memory: the calls in scope.
 
 use super::Engine;
 use crate::baseline::{Baseline, CallKey, LearnError, Standing};
@@ -16,6 +17,14 @@ impl Engine {
     pub(super) fn followed(&self, process: Option<ProcessKey>) -> Option<ProcessKey> {
         let descent = self.descent.as_ref()?;
         process.filter(|process| descent.contains(*process))
+    }
+
+    /// Takes note of who makes a call and who serves it.
+    pub(super) fn note_reach(&mut self, call: CallId, [client, server]: [Option<ProcessKey>; 2]) {
+        let (Some(client), true) = (client, self.descent.is_some()) else { return };
+        let own = self.followed(Some(client)).is_some();
+        let origin = |process| self.processes.origin(process);
+        self.reach.note(call, origin(client), server.map(origin), own);
     }
 
     /// The processes that are followed.
@@ -46,11 +55,11 @@ impl Engine {
             let id = ids.get(&CallKey::of(call));
             id.and_then(|id| self.graph.get(*id)).is_some_and(|node| node.followed.is_some())
         };
-        let reached = if scope == Scope::Reached { reached(&calls, is_own) } else { BTreeSet::new() };
+        let reached = if scope == Scope::Reached { self.reached(&calls, &ids, is_own) } else { BTreeSet::new() };
         let by = |call: &Call| match scope {
             Scope::Host => Some(By::Host),
             _ if is_own(call) => Some(By::Command),
-            _ => reached.contains(&call.from).then_some(By::Reached),
+            _ => reached.contains(&CallKey::of(call)).then_some(By::Reached),
         };
         let seen = calls.iter().filter_map(|call| {
             let by = by(call)?;
@@ -65,6 +74,21 @@ impl Engine {
 }
 
 impl Engine {
+    /// The calls of what the calls in scope reach.
+    fn reached(
+        &self,
+        calls: &[Call],
+        ids: &BTreeMap<CallKey, CallId>,
+        is_own: impl Fn(&Call) -> bool,
+    ) -> BTreeSet<CallKey> {
+        if self.reach.dropped == 0 {
+            let reached = self.reach.calls();
+            return ids.iter().filter(|(_, id)| reached.contains(id)).map(|(key, _)| key.clone()).collect();
+        }
+        let services = reached_services(calls, is_own);
+        calls.iter().filter(|call| services.contains(&call.from)).map(CallKey::of).collect()
+    }
+
     /// The entry of the baseline that denies a call, in words.
     fn denied(&self, id: CallId) -> Option<String> {
         let (key, ends) = self.key(id)?;
@@ -76,7 +100,7 @@ impl Engine {
 }
 
 /// The services that are called in scope.
-fn reached(calls: &[Call], is_own: impl Fn(&Call) -> bool) -> BTreeSet<String> {
+fn reached_services(calls: &[Call], is_own: impl Fn(&Call) -> bool) -> BTreeSet<String> {
     let mut reached: BTreeSet<String> = calls.iter().filter(|call| is_own(call)).map(|call| call.to.clone()).collect();
     loop {
         let before = reached.len();

@@ -234,6 +234,18 @@ impl Processes {
         lineage
     }
 
+    /// The process that it was forked from without executing a program of its own, as workers are; else itself.
+    #[must_use]
+    pub fn origin(&self, key: ProcessKey) -> ProcessKey {
+        let mut origin = key;
+        for _ in 0..limits::PARENTS {
+            let Some(process) = self.table.get(&origin).filter(|process| process.same_program_as_parent) else { break };
+            let Some(parent) = process.parent else { break };
+            origin = parent;
+        }
+        origin
+    }
+
     /// The process for a person.
     #[must_use]
     pub fn evidence(&self, key: ProcessKey) -> Option<ProcessEvidence> {

@@ -156,6 +156,28 @@ fn a_call_of_a_service_that_the_tests_call_counts_unless_only_the_command_is_ask
     assert_eq!((code, ports(&report, "expected")), (Some(0), vec![u64::from(shop.port)]), "{said}");
 }
 
+/// Asks a shop again and again, until it is ended.
+const VISITOR: &str = "
+import sys, time, urllib.request
+while True:
+    urllib.request.urlopen('http://127.0.0.1:' + sys.argv[1]).read()
+    time.sleep(0.02)
+";
+
+#[test]
+fn another_shop_that_runs_the_same_program_for_somebody_else_does_not_count() {
+    let shop = Shop::open("other-shop");
+    shop.learn();
+    let elsewhere = port();
+    let _other = serve(elsewhere, &[shop.other]);
+    let visitor = Command::new("/usr/bin/python3").args(["-c", VISITOR, &elsewhere.to_string()]).spawn().unwrap();
+    let _visitor = Server(visitor);
+    let (code, said, report) = shop.check(&[], &shop.tests(&[]));
+    assert_eq!((code, ports(&report, "unexpected")), (Some(0), vec![]), "{said}");
+    let expected = ports(&report, "expected");
+    assert!([shop.port, shop.redis].iter().all(|port| expected.contains(&u64::from(*port))), "{report:#}");
+}
+
 #[test]
 fn a_grandchild_whose_parent_is_gone_is_the_commands_own() {
     let shop = Shop::open("descent");
