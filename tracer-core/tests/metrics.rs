@@ -7,6 +7,7 @@ mod graphs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use tracer_core::alert::Account;
 use tracer_core::export::metrics::{Exposition, FAMILIES, MOST_CALLS, TextFormat, page, render};
 use tracer_core::graph::distribution::{Distribution, Distributions};
 use tracer_core::graph::histogram::LatencyHistogram;
@@ -31,7 +32,18 @@ fn exposition(graph: GraphSnapshot) -> Exposition {
         .for_each(|span| histogram.record(*span));
     let client = Distribution::of(&histogram);
     let distributions = vec![Distributions { client, ..Distributions::default() }; graph.calls.len()];
-    Exposition { graph, distributions, firing: 1 }
+    let pager = Account {
+        raised: 9,
+        found: 3,
+        delivered: 6,
+        failures: 40,
+        refused: 1,
+        on_disk: 4,
+        in_memory: 1,
+        ..Account::default()
+    };
+    assert!(pager.is_balanced());
+    Exposition { graph, distributions, firing: 1, sinks: vec![("pager \"a\"".to_owned(), pager)] }
 }
 
 /// The series of a text: everything of a line but its value.

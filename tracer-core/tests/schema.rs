@@ -8,9 +8,10 @@ mod graphs;
 
 use serde_json::{Value, json};
 use std::path::Path;
-use tracer_core::alert::sample;
+use tracer_core::alert::{Dropped, Notice, Reason, sample};
 use tracer_core::baseline::{Baseline, BaselineError, Difference, difference};
 use tracer_core::export::Format;
+use tracer_core::time::Wall;
 
 fn schema(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema").join(format!("{name}.schema.json"));
@@ -176,6 +177,11 @@ fn what_a_graph_an_alert_and_a_check_hold_is_described() {
     }
     let alert = serde_json::to_value(sample::alert("2026-01-01T00:00:00.000Z")).unwrap();
     assert_valid(&closed(schema("alert")), &alert);
+    let notice = Notice::group("host", vec![sample::alert("2026-01-01T00:00:00.000Z")]).remove(0);
+    for (detail, notice) in [(Some("it answers 400"), Some(&notice)), (None, None)] {
+        let dropped = Dropped::message("pager", Reason::Refused, detail, notice, Wall(0));
+        assert_valid(&closed(schema("dropped")), &serde_json::from_str(&dropped.line()).unwrap());
+    }
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/check.json");
     let check: Value = serde_json::from_slice(&std::fs::read(golden).unwrap()).unwrap();
     assert_valid(&closed(schema("check")), &check);

@@ -146,7 +146,7 @@ impl Observation<'_> {
         };
         if let Some(listener) = &self.listener {
             listener.note(outputs);
-            listener.offer(&self.engine);
+            listener.offer(&self.engine, || self.alerts.as_ref().map(Alerts::accounts).unwrap_or_default());
         }
         self.tell(outputs);
         self.console.show(&self.engine);

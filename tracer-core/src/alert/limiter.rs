@@ -42,6 +42,8 @@ pub struct Limiter {
     all: Level,
     calls: BTreeMap<CallKey, Level>,
     held: VecDeque<Alert>,
+    /// What was dropped last, until it is taken.
+    dropped: Option<Alert>,
     counts: Counts,
 }
 
@@ -65,7 +67,14 @@ impl Level {
 impl Limiter {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, all: Level::default(), calls: BTreeMap::new(), held: VecDeque::new(), counts: Counts::default() }
+        Self {
+            limits,
+            all: Level::default(),
+            calls: BTreeMap::new(),
+            held: VecDeque::new(),
+            dropped: None,
+            counts: Counts::default(),
+        }
     }
 
     /// Takes an alert; gives it back if it is to be told now.
@@ -82,11 +91,16 @@ impl Limiter {
         }
         self.counts.held = self.counts.held.saturating_add(1);
         if self.held.len() >= HELD {
-            self.held.pop_front();
+            self.dropped = self.held.pop_front();
             self.counts.dropped = self.counts.dropped.saturating_add(1);
         }
         self.held.push_back(alert);
         None
+    }
+
+    /// The alert that the last one which entered has displaced: it is told never, unless it begins anew.
+    pub fn take_dropped(&mut self) -> Option<Alert> {
+        self.dropped.take()
     }
 
     /// What was held back and may be told now, oldest first.
@@ -199,6 +213,8 @@ mod tests {
             assert!(limiter.enter(alert(&number.to_string(), 1, AlertState::Firing), at(0)).is_none());
         }
         assert_eq!((limiter.waiting(), limiter.counts().dropped), (HELD, 1));
+        assert_eq!(limiter.take_dropped().map(|alert| alert.id).as_deref(), Some("0"));
+        assert!(limiter.take_dropped().is_none());
         assert!(limiter.enter(alert("0", 1, AlertState::Resolved), at(0)).is_some(), "said rather than forgotten");
         assert!(limiter.enter(alert("1", 1, AlertState::Resolved), at(0)).is_none());
     }

@@ -1,11 +1,14 @@
 //! Alerts: what a person is told, `tracer.alert/1`.
 //!
 //! `book` says which fire, `evidence` what supports them, `notice` groups them by call, `filter` says who is told of
-//! which, `limiter` how many, `memory` what is kept over a restart.
+//! which, `limiter` how many, `memory` what is kept over a restart, `account` what became of what a sink was given, `dropped`
+//! what is noted of what nobody was told.
 //! Invariant: one alert fires once for one (kind, call) and is resolved once; see `book`.
 //! Memory: at most `limits::FIRING_ALERTS` alerts fire at once, some KiB each.
 
+mod account;
 mod book;
+mod dropped;
 mod evidence;
 mod filter;
 mod fingerprint;
@@ -14,7 +17,9 @@ pub mod memory;
 mod notice;
 pub mod sample;
 
+pub use account::{Account, Reason};
 pub use book::{AlertBook, Transition};
+pub use dropped::{Dropped, DroppedAlert};
 pub use evidence::{Evidence, ExpectedFigures, Figures, NearestCall, ProcessEvidence};
 pub use filter::Filter;
 pub use limiter::{Limiter, Limits as Rates};

@@ -18,12 +18,12 @@ impl Engine {
         self.graph.snapshot(&self.moments, &self.processes, &self.open(), (self.completeness(), self.cost))
     }
 
-    /// The graph with what monitoring systems want to know besides.
+    /// The graph with what monitoring systems want to know besides, but for the sinks, which are not the engine's.
     #[must_use]
     pub fn exposition(&self) -> Exposition {
         let graph = self.snapshot();
         let distributions = self.graph.distributions(&graph);
-        Exposition { graph, distributions, firing: self.firing() }
+        Exposition { graph, distributions, firing: self.firing(), sinks: Vec::new() }
     }
 
     /// Alerts that fire now.

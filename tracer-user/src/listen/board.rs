@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tracer_core::alert::{Alert, AlertState};
+use tracer_core::alert::{Account, Alert, AlertState};
 use tracer_core::export::metrics::Exposition;
 use tracer_core::{Engine, Output};
 
@@ -49,15 +49,15 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Puts up a page if somebody has asked for one.
-    pub(super) fn offer(&self, engine: &Engine) {
+    /// Puts up a page if somebody has asked for one; `sinks` gives the accounts of who is told of alerts.
+    pub(super) fn offer(&self, engine: &Engine, sinks: impl FnOnce() -> Vec<(String, Account)>) {
         if !self.asked.swap(false, Ordering::Relaxed) {
             return;
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let page = Page {
             made: Instant::now(),
-            exposition: engine.exposition(),
+            exposition: Exposition { sinks: sinks(), ..engine.exposition() },
             firing: engine.firing_alerts().collect(),
             ended,
             texts: Mutex::default(),

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
+use tracer_core::alert::Account;
 use tracer_core::{Engine, Output};
 
 /// A listening server. Dropping it ends it.
@@ -48,9 +49,9 @@ impl Listener {
         Ok(Self { board, end: Some(end), thread: Some(thread), address })
     }
 
-    /// Time has passed: gives what the engine knows to those who ask.
-    pub(crate) fn offer(&self, engine: &Engine) {
-        self.board.offer(engine);
+    /// Time has passed: gives what the engine knows to those who ask, with the accounts of the sinks of alerts.
+    pub(crate) fn offer(&self, engine: &Engine, sinks: impl FnOnce() -> Vec<(String, Account)>) {
+        self.board.offer(engine, sinks);
     }
 
     /// Takes note of alerts that are over.

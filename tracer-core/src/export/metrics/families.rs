@@ -4,6 +4,7 @@
 
 use super::text::{Text, labels};
 use super::view::{Figures, View};
+use crate::alert::Account;
 use crate::graph::distribution::Distribution;
 use crate::graph::snapshot::{Cost, ErrorsByKind};
 
@@ -114,6 +115,22 @@ macro_rules! of_tracer {
     };
 }
 
+/// A metric of the sinks of alerts that has one figure for each.
+macro_rules! of_sinks {
+    ($name:literal, $help:literal, $figure:expr) => {
+        Family {
+            name: $name,
+            kind: Kind::Counter,
+            help: $help,
+            labels: &["sink"],
+            tell: |view, text| {
+                let figure: fn(&Account) -> u64 = $figure;
+                view.sinks.iter().for_each(|(sink, account)| text.labelled("", "sink", sink, figure(account)));
+            },
+        }
+    };
+}
+
 /// A figure that is exact up to 2⁵³, as every figure is for who scrapes it.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' figures are floats")]
 fn known(figure: u64) -> Option<f64> {
@@ -216,6 +233,38 @@ pub static FAMILIES: &[Family] = &[
         },
     },
     of_tracer!("tracer_alerts_firing", Gauge, "Alerts that fire now.", |view| size(view.firing)),
+    of_sinks!("tracer_alert_messages_raised", "Messages of alerts that a sink was given.", |account| account.raised),
+    of_sinks!("tracer_alert_messages_found", "Messages that were on disk at the start.", |account| account.found),
+    of_sinks!("tracer_alert_messages_delivered", "Messages that arrived.", |account| account.delivered),
+    Family {
+        name: "tracer_alert_messages_dropped",
+        kind: Kind::Counter,
+        help: "Messages that will never be delivered, by why; `dropped.jsonl` lists them.",
+        labels: &["sink", "reason"],
+        tell: |view, text| {
+            for (sink, account) in view.sinks {
+                let of_sink = labels(&[("sink", sink.as_str())]);
+                for (reason, count) in account.dropped() {
+                    text.labelled(&of_sink, "reason", reason.name(), count);
+                }
+            }
+        },
+    },
+    Family {
+        name: "tracer_alert_messages_waiting",
+        kind: Kind::Gauge,
+        help: "Messages that are not delivered yet, by where they are.",
+        labels: &["sink", "place"],
+        tell: |view, text| {
+            for (sink, account) in view.sinks {
+                let of_sink = labels(&[("sink", sink.as_str())]);
+                for (place, count) in account.waiting() {
+                    text.labelled(&of_sink, "place", place, count);
+                }
+            }
+        },
+    },
+    of_sinks!("tracer_alert_attempts_failed", "Attempts to deliver a message that failed.", |account| account.failures),
     of_tracer!("tracer_calls", Gauge, "Calls in the graph.", |view| size(view.graph.calls.len())),
     of_tracer!("tracer_calls_folded", Gauge, "Those of them that have no series of their own.", |view| size(
         view.folded

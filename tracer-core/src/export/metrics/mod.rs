@@ -12,6 +12,7 @@ mod view;
 
 pub use families::{FAMILIES, Family, Kind};
 
+use crate::alert::Account;
 use crate::graph::distribution::Distributions;
 use crate::graph::snapshot::GraphSnapshot;
 use std::fmt::Write as _;
@@ -29,6 +30,8 @@ pub struct Exposition {
     pub distributions: Vec<Distributions>,
     /// Alerts that fire now.
     pub firing: usize,
+    /// Who is told of alerts, by name.
+    pub sinks: Vec<(String, Account)>,
 }
 
 /// How to write it.
@@ -78,7 +81,8 @@ pub fn page() -> String {
         page,
         "The first {MOST_CALLS} calls that are seen have series of their own; what comes after them is counted together, as \
          `client=\"other\", server=\"other\"`, and `tracer_calls_folded` says how many calls that are. A value less than 1/128 above \
-         the bound of a bucket may count in it.\n\n| metric | type | more labels | what it is |\n|---|---|---|---|\n"
+         the bound of a bucket may count in it.\n\nOf each sink of alerts, in every answer: \
+         `raised + found = delivered + dropped + waiting`.\n\n| metric | type | more labels | what it is |\n|---|---|---|---|\n"
     );
     for Family { name, kind, labels, help, .. } in FAMILIES {
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();

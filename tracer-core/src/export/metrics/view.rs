@@ -5,6 +5,7 @@
 
 use super::Exposition;
 use super::text::labels;
+use crate::alert::Account;
 use crate::graph::distribution::Distributions;
 use crate::graph::snapshot::{Call, CallState, ErrorsByKind, GraphSnapshot, Service};
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) struct View<'a> {
     pub(super) graph: &'a GraphSnapshot,
     pub(super) firing: usize,
+    pub(super) sinks: &'a [(String, Account)],
     /// By labels.
     pub(super) calls: BTreeMap<String, Figures>,
     /// Calls that are counted together.
@@ -42,7 +44,7 @@ pub(super) struct Figures {
 
 impl<'a> View<'a> {
     pub(super) fn of(exposition: &'a Exposition, most_calls: usize) -> Self {
-        let Exposition { graph, distributions, firing } = exposition;
+        let Exposition { graph, distributions, firing, sinks } = exposition;
         let services: HashMap<&str, &Service> =
             graph.services.iter().map(|service| (service.id.as_str(), service)).collect();
         let mut order: Vec<(&Call, Distributions)> = graph
@@ -63,7 +65,7 @@ impl<'a> View<'a> {
                 figures.info = Some((protocol, state(call.state), estimated));
             }
         }
-        Self { graph, firing: *firing, calls, folded: order.len().saturating_sub(most_calls) }
+        Self { graph, firing: *firing, sinks, calls, folded: order.len().saturating_sub(most_calls) }
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tracer_core::alert::{Alert, AlertState, Notice};
+use tracer_core::escape::{printable, printable_json};
 use tracer_core::time::Wall;
 
 pub(super) const ABOUT: &str =
@@ -31,6 +32,8 @@ pub(super) static KEYS: [SinkKey; 1] = [SinkKey {
 const MOST: usize = 2 * tracer_core::limits::FIRING_ALERTS;
 /// Alerts in one message.
 const BATCH: usize = 64;
+/// Columns of a name in a summary.
+const NAME: usize = 256;
 /// How long one that is resolved is sent.
 const AFTERWARDS: Duration = Duration::from_secs(15 * 60);
 
@@ -92,10 +95,14 @@ impl Alertmanager {
 
     fn send(&self, alerts: &[&Alert]) -> Result<(), Failure> {
         let now = crate::clock::wall();
-        let body: Vec<Value> = alerts.iter().map(|alert| posted(alert, &self.host, now, self.resend)).collect();
-        let body = serde_json::to_vec(&body).map_err(|error| Failure::Never { reason: error.to_string() })?;
-        self.client.post(None, &body)
+        self.client.post(None, body(alerts, &self.host, now, self.resend).as_bytes())
     }
+}
+
+/// What is posted; what a terminal would obey is written by number.
+pub(super) fn body(alerts: &[&Alert], host: &str, now: Wall, resend: Duration) -> String {
+    let alerts: Vec<Value> = alerts.iter().map(|alert| posted(alert, host, now, resend)).collect();
+    printable_json(&Value::Array(alerts).to_string())
 }
 
 /// A `postableAlert`.
@@ -108,8 +115,10 @@ fn posted(alert: &Alert, host: &str, now: Wall, resend: Duration) -> Value {
         }
     };
     let evidence = &alert.evidence;
+    let name = |text: &str| printable(text, NAME);
+    let (from, to, port) = (name(&evidence.from_name), name(&evidence.to_name), name(&alert.port.to_string()));
     let mut annotations = BTreeMap::from([
-        ("summary", format!("{}: {} → {} :{}", alert.kind, evidence.from_name, evidence.to_name, alert.port)),
+        ("summary", format!("{}: {from} → {to} :{port}", alert.kind)),
         ("description", alert.message.clone()),
         ("evidence", terminal::screen(alert)),
     ]);

@@ -5,7 +5,7 @@
 //! standard error the first [`SAID_BYTES`]; the rest is read and thrown away.
 
 use super::settings::{Form, SinkKey, SinkSettings};
-use super::{Deliver, Failure};
+use super::{Deliver, Failure, file};
 use anyhow::{Context as _, Result};
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -56,13 +56,8 @@ pub(super) fn make(settings: &SinkSettings) -> Result<Box<dyn Deliver>> {
 
 impl Deliver for Runs {
     fn deliver(&mut self, notice: &Notice) -> Result<(), Failure> {
-        let mut input = Vec::new();
-        for alert in &notice.alerts {
-            let line = serde_json::to_vec(alert).map_err(|error| Failure::Never { reason: error.to_string() })?;
-            input.extend(line);
-            input.push(b'\n');
-        }
-        let Err(reason) = self.run(input) else { return Ok(()) };
+        let input = file::json_lines(notice).map_err(|error| Failure::Never { reason: error.to_string() })?;
+        let Err(reason) = self.run(input.into_bytes()) else { return Ok(()) };
         let (id, times) = &mut self.failed;
         if *id != notice.id {
             (*id, *times) = (notice.id.clone(), 0);

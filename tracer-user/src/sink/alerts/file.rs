@@ -11,6 +11,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use tracer_core::alert::Notice;
+use tracer_core::escape::printable_json;
 
 pub(super) const ABOUT: &str =
     "A file of JSON lines, `tracer.alert/1`, readable by its owner only. `SIGHUP` opens it again.";
@@ -32,23 +33,29 @@ pub(super) fn make(settings: &SinkSettings) -> Result<Box<dyn Deliver>> {
 
 impl JsonLines {
     fn append(&mut self, notice: &Notice) -> std::io::Result<()> {
-        let mut text = Vec::new();
-        for alert in &notice.alerts {
-            serde_json::to_writer(&mut text, alert)?;
-            text.push(b'\n');
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            closed => closed.insert(open(&self.path)?),
-        };
-        let before = file.metadata()?;
-        let written = file.write_all(&text).and_then(|()| file.sync_data());
-        if written.is_err() && before.is_file() {
-            // A line in part would spoil the next one.
-            file.set_len(before.len())?;
-        }
-        written
+        append(&mut self.file, &self.path, json_lines(notice)?.as_bytes())
     }
+}
+
+/// The alerts of a notice as JSON, one a line; what a terminal would obey is written by number.
+pub(super) fn json_lines(notice: &Notice) -> serde_json::Result<String> {
+    let line = |alert| Ok(printable_json(&serde_json::to_string(alert)?) + "\n");
+    notice.alerts.iter().map(line).collect()
+}
+
+/// Adds whole lines to a file, which is opened if it is not; all of them, or none.
+pub(super) fn append(file: &mut Option<File>, path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let file = match file {
+        Some(file) => file,
+        closed => closed.insert(open(path)?),
+    };
+    let before = file.metadata()?;
+    let written = file.write_all(text).and_then(|()| file.sync_data());
+    if written.is_err() && before.is_file() {
+        // A line in part would spoil the next one.
+        file.set_len(before.len())?;
+    }
+    written
 }
 
 fn open(path: &Path) -> std::io::Result<File> {

@@ -18,6 +18,8 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES: u64 = 4 << 10;
+/// How long they are waited for: the status has decided by then.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 pub(super) static KEYS: [SinkKey; 9] = [
     key("url", "Where to send to, `http://` or `https://`. Must be given, here or by one of the next two."),
@@ -68,6 +70,7 @@ impl Client {
             .tls_config(TlsConfig::builder().root_certs(roots(settings)?).build())
             .timeout_global(Some(settings.time("timeout")))
             .timeout_connect(Some(settings.time("connect_timeout")))
+            .timeout_recv_body(Some(ANSWER_TIME))
             .max_redirects(0)
             .http_status_as_error(false)
             .user_agent(concat!("tracer/", env!("CARGO_PKG_VERSION")))

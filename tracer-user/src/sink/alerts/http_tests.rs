@@ -115,3 +115,24 @@ fn a_server_that_does_not_answer_is_not_waited_for_longer_than_the_limit() {
     assert!(matches!(client.post(None, b"{}"), Err(Failure::Later { .. })));
     assert!(began.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn an_answer_that_goes_on_for_long_is_not_waited_for_once_its_status_is_known() {
+    for (status, taken) in [("200 OK", true), ("500 Oops", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 1000\r\n\r\n").unwrap();
+            while stream.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let client = Client::new(&settings(&[("url", &url), ("timeout", "50s")]), "").unwrap();
+        let began = std::time::Instant::now();
+        assert_eq!(client.post(None, b"{}").is_ok(), taken);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        drop(client);
+        thread.join().unwrap();
+    }
+}

@@ -87,7 +87,7 @@ fn is_too_large(error: &std::io::Error) -> bool {
 }
 
 /// The fields of an alert.
-fn entry(alert: &Alert) -> Vec<u8> {
+pub(super) fn entry(alert: &Alert) -> Vec<u8> {
     let evidence = &alert.evidence;
     let (word, id) = match alert.state {
         AlertState::Firing => ("firing", MESSAGE_ID_FIRING),
@@ -153,4 +153,4 @@ fn entry(alert: &Alert) -> Vec<u8> {
 
 #[cfg(test)]
 #[path = "journald_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use tracer_core::alert::{Notice, ProcessEvidence, sample};
 
 /// The fields of an entry, by the protocol's page.
-fn fields(mut entry: &[u8]) -> BTreeMap<String, String> {
+pub(in crate::sink::alerts) fn fields(mut entry: &[u8]) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     while !entry.is_empty() {
         let end = entry.iter().position(|byte| *byte == b'\n').unwrap();

@@ -3,11 +3,12 @@
 //! ```text
 //! engine ─► limiter ─► terminal (the console)
 //!              └► notices ─► filter ─► mailbox ─► worker: backlog (spool) ─► sink     one for each entry of [[sink]]
-//! engine ─► state file
+//! engine ─► state file                     └─────────────┴─► what is dropped: losses
 //! ```
 //!
 //! A sink is a file here that knows how to [`Deliver`], and a row in `table`. Invariant: the observation waits for none of
-//! them; what is lost is counted and said. Memory: that of the mailboxes and backlogs, each with its cap.
+//! them; what is lost is counted, listed and said, and the account of each sink balances at every moment. Memory: that of the
+//! mailboxes and backlogs, each with its cap.
 
 mod alertmanager;
 mod backlog;
@@ -16,6 +17,7 @@ mod command;
 mod file;
 mod http;
 mod journald;
+mod losses;
 mod mailbox;
 mod secret;
 pub(crate) mod settings;
@@ -30,14 +32,14 @@ mod worker;
 use crate::clock;
 use crate::config::Configuration;
 use anyhow::{Context as _, Result};
-use backlog::Backlog;
 use backoff::Backoff;
+use losses::{Losses, Writer};
 use settings::SinkSettings;
 use spool::{Caps, Spool};
 use state::{Found, Keeper};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tracer_core::alert::{Alert, AlertState, Filter, Limiter, Notice, sample};
+use tracer_core::alert::{Account, Alert, AlertState, Filter, Limiter, Notice, sample};
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::time::{Moment, Span};
 use tracer_core::{Engine, Output};
@@ -51,6 +53,9 @@ const COUNT_EVERY: Span = Span::from_seconds(60);
 const PATIENCE: Duration = Duration::from_millis(700);
 /// How long it waits for the disk: without this file everything would fire anew.
 const KEEP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long it waits for the list of what was dropped.
+const LIST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Delivers notices to one place. Runs in a thread of its own and may take its time.
 pub(crate) trait Deliver: Send {
@@ -83,6 +88,16 @@ impl Failure {
     }
 }
 
+/// One entry of `[[sink]]`, at work.
+#[derive(Debug)]
+struct Sink {
+    name: String,
+    filter: Filter,
+    /// What it could not deliver is kept on disk.
+    spools: bool,
+    worker: Worker,
+}
+
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct Alerts {
@@ -90,8 +105,11 @@ pub(crate) struct Alerts {
     limiter: Limiter,
     /// Which alerts the terminal shows; none: all.
     terminal: Vec<Filter>,
-    sinks: Vec<(Filter, Worker)>,
+    sinks: Vec<Sink>,
     keeper: Option<Keeper>,
+    /// Lists what is dropped, where there is a folder for it.
+    writer: Option<Writer>,
+    losses: Losses,
     found: Found,
     kept: Option<(Moment, u64)>,
     said_held: bool,
@@ -104,6 +122,8 @@ impl Alerts {
         let folder = configuration.alert_directory();
         let opened = folder.as_deref().map(state::open).transpose()?;
         let (keeper, found) = opened.map_or_else(|| (None, Found::default()), |(keeper, found)| (Some(keeper), found));
+        let writer = folder.as_deref().map(Writer::start).transpose()?;
+        let losses = writer.as_ref().map(Writer::losses).unwrap_or_default();
         let (mut terminal, mut sinks, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for settings in configuration.sinks() {
             let Some(make) = settings.kind.make else {
@@ -113,7 +133,8 @@ impl Alerts {
             let unusable = || format!("the sink `{}` cannot be used", settings.name);
             let sink = make(settings).with_context(unusable)?;
             let spool = folder.as_deref().filter(|_| settings.kind.spools);
-            let spool = spool.map(|folder| open_spool(folder, settings)).transpose().with_context(unusable)?;
+            let open = |folder: &Path| open_spool(folder, settings, losses.clone());
+            let spool = spool.map(open).transpose().with_context(unusable)?;
             if settings.kind.spools && spool.is_none() {
                 notes.push(format!(
                     "warning: what the sink `{}` cannot deliver is kept in memory alone; set `directory` in [alerts]",
@@ -121,10 +142,11 @@ impl Alerts {
                 ));
             }
             let backoff = Backoff::new(settings.time("backoff"), settings.time("backoff_most"));
-            let worker = Worker::start(&settings.name, sink, Backlog::new(spool), backoff)?;
+            let worker = Worker::start(&settings.name, sink, spool, losses.clone(), backoff)?;
             let fired = found.alerts.iter().filter(|alert| settings.filter.takes(alert)).cloned().collect();
             worker.fired_before(fired);
-            sinks.push((settings.filter.clone(), worker));
+            let (name, filter) = (settings.name.clone(), settings.filter.clone());
+            sinks.push(Sink { name, filter, spools: settings.kind.spools, worker });
         }
         notes.extend(found.trouble.iter().map(|trouble| format!("warning: {trouble}")));
         if !found.alerts.is_empty() {
@@ -135,7 +157,8 @@ impl Alerts {
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let limiter = Limiter::new(configuration.alert_rates()?);
-        Ok(Self { host, limiter, terminal, sinks, keeper, found, kept: None, said_held: false, notes })
+        let (kept, said_held) = (None, false);
+        Ok(Self { host, limiter, terminal, sinks, keeper, writer, losses, found, kept, said_held, notes })
     }
 
     /// What fired when the tracer ended the last time, for the engine.
@@ -156,13 +179,17 @@ impl Alerts {
             if is_own(&alert) {
                 continue;
             }
-            let Some(alert) = self.limiter.enter(*alert, now) else { continue };
+            let entered = self.limiter.enter(*alert, now);
+            if let Some(dropped) = self.limiter.take_dropped() {
+                self.losses.note_held_back(&dropped);
+            }
+            let Some(alert) = entered else { continue };
             if self.shows(&alert) {
                 shown.push(Output::Alert(Box::new(alert.clone())));
             }
             told.push(alert);
         }
-        for (filter, worker) in self.sinks.iter().filter(|_| !told.is_empty()) {
+        for Sink { filter, worker, .. } in self.sinks.iter().filter(|_| !told.is_empty()) {
             let wanted = told.iter().filter(|alert| filter.takes(alert)).cloned().collect();
             Notice::group(&self.host, wanted).into_iter().for_each(|notice| worker.post(notice));
         }
@@ -188,6 +215,10 @@ impl Alerts {
         if self.kept.is_some() && (idle || now.since(at) < wait) {
             return;
         }
+        // What counts as told is told after a crash, too.
+        if self.sinks.iter().any(|sink| sink.spools && !sink.worker.status.is_saved()) {
+            return;
+        }
         self.kept = Some((now, changes));
         keeper.keep(self.firing(engine));
     }
@@ -204,7 +235,7 @@ impl Alerts {
         if let Some(reason) = self.found.trouble.take() {
             degraded.push(Degradation { name: "what fired before the start is not known whole".to_owned(), reason });
         }
-        for (_, worker) in &self.sinks {
+        for Sink { worker, .. } in &self.sinks {
             let (said, worse) = worker.status.take();
             lines.extend(said);
             degraded.extend(worse);
@@ -222,15 +253,20 @@ impl Alerts {
         (lines, degraded)
     }
 
+    /// What became of the messages of each sink, by name.
+    pub(crate) fn accounts(&self) -> Vec<(String, Account)> {
+        self.sinks.iter().map(|sink| (sink.name.clone(), sink.worker.status.account())).collect()
+    }
+
     /// Files may have been moved.
     pub(crate) fn reopen(&self) {
-        self.sinks.iter().for_each(|(_, worker)| worker.reopen());
+        self.sinks.iter().for_each(|sink| sink.worker.reopen());
     }
 
     /// Ends all sinks; says what is left to say.
     pub(crate) fn finish(mut self, engine: &Engine) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
-        self.sinks.iter().for_each(|(_, worker)| worker.close());
+        self.sinks.iter().for_each(|sink| sink.worker.close());
         let firing = self.firing(engine);
         let mut lines = Vec::new();
         if let Some(keeper) = self.keeper.take() {
@@ -239,12 +275,15 @@ impl Alerts {
                 lines.push("warning: what fires could not be kept: after a restart it is told again".to_owned());
             }
         }
-        for (_, worker) in &self.sinks {
+        let counts = self.limiter.counts();
+        let mut dropped = counts.dropped > 0;
+        for Sink { worker, .. } in &self.sinks {
             worker.ends_by(end);
             lines.extend(worker.status.take().0);
-            lines.extend(worker.status.summary(worker.untaken()));
+            lines.extend(worker.status.summary());
+            dropped |= worker.status.account().dropped().iter().any(|(_, count)| *count > 0);
         }
-        let counts = self.limiter.counts();
+        lines.extend(self.writer.take().and_then(|writer| writer.finish(Instant::now() + LIST_PATIENCE, dropped)));
         if counts.held > 0 {
             let left = self.limiter.waiting();
             lines.push(format!(
@@ -262,10 +301,11 @@ fn is_own(alert: &Alert) -> bool {
     alert.evidence.client.as_ref().is_some_and(|client| client.pid == std::process::id())
 }
 
-fn open_spool(folder: &Path, settings: &SinkSettings) -> Result<Spool> {
+fn open_spool(folder: &Path, settings: &SinkSettings, losses: Losses) -> Result<Spool> {
     let entries = usize::try_from(settings.count("spool_entries")).unwrap_or(usize::MAX);
     let bytes = u64::from(settings.count("spool_kib")) << 10;
-    Spool::open(&folder.join(format!("spool-{}", settings.name)), Caps { entries, bytes })
+    let place = folder.join(format!("spool-{}", settings.name));
+    Spool::open(&place, Caps { entries, bytes }, &settings.name, losses)
 }
 
 /// Sends a sample to a sink, once: how it went. `None` for what shows alerts itself.
@@ -289,5 +329,7 @@ pub(crate) fn test(settings: &SinkSettings) -> Option<Result<()>> {
     Some(sent)
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

@@ -2,14 +2,16 @@
 //!
 //! One file for each, named by a number that grows. Invariant: a file is written beside its name and renamed, so what has
 //! a name is whole; what is not whole all the same (a disk that lied) is counted and passed over. The oldest goes when
-//! there are too many, and is counted. Memory: a number and a size for each; on disk at most the caps.
+//! there are too many, and is counted; both are listed. Memory: a number and a size for each; on disk at most the caps, and the
+//! one that is being delivered.
 
+use super::losses::Losses;
 use crate::files;
 use anyhow::{Context as _, Result};
 use std::collections::VecDeque;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use tracer_core::alert::Notice;
+use tracer_core::alert::{Notice, Reason};
 
 /// What a spool may hold.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,9 @@ pub(super) struct Spool {
     pub(super) dropped: u64,
     /// Not whole.
     pub(super) broken: u64,
+    /// Of the sink, for the list of what is dropped.
+    name: String,
+    pub(super) losses: Losses,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +45,7 @@ struct Entry {
 impl Spool {
     /// Opens the spool in a folder, which is made if it is not there. Notices hold command lines, so only its owner may
     /// look into it.
-    pub(super) fn open(folder: &Path, caps: Caps) -> Result<Self> {
+    pub(super) fn open(folder: &Path, caps: Caps, name: &str, losses: Losses) -> Result<Self> {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("make the spool {}", folder.display()))?;
         let mut entries = Vec::new();
@@ -60,17 +65,17 @@ impl Spool {
         entries.sort_by_key(|entry| entry.number);
         let next = entries.last().map_or(0, |entry| entry.number.saturating_add(1));
         let bytes = entries.iter().map(|entry| entry.bytes).sum();
-        let folder = folder.to_owned();
-        let mut spool = Self { folder, caps, entries: entries.into(), bytes, next, dropped: 0, broken: 0 };
-        spool.make_room(0);
+        let (folder, name, entries) = (folder.to_owned(), name.to_owned(), entries.into());
+        let mut spool = Self { folder, caps, entries, bytes, next, dropped: 0, broken: 0, name, losses };
+        spool.make_room(0, 0, 0);
         Ok(spool)
     }
 
-    /// Adds a notice at the end.
-    pub(super) fn push(&mut self, notice: &Notice) -> Result<()> {
+    /// Adds a notice at the end; the first `kept` are not dropped for it, nor counted against the caps.
+    pub(super) fn push(&mut self, notice: &Notice, kept: usize) -> Result<()> {
         let text = serde_json::to_vec(notice).context("write a notice as JSON")?;
         let entry = Entry { number: self.next, bytes: u64::try_from(text.len()).unwrap_or(u64::MAX) };
-        self.make_room(entry.bytes);
+        self.make_room(1, entry.bytes, kept);
         files::write_whole(&self.path(entry), &text)?;
         self.next = self.next.saturating_add(1);
         self.bytes = self.bytes.saturating_add(entry.bytes);
@@ -82,11 +87,13 @@ impl Spool {
     pub(super) fn front(&mut self) -> Option<Notice> {
         loop {
             let entry = *self.entries.front()?;
-            let notice = files::read_whole(&self.path(entry)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let path = self.path(entry);
+            let notice = read(&path);
             if notice.is_some() {
                 return notice;
             }
             self.broken = self.broken.saturating_add(1);
+            self.losses.note(&self.name, Reason::Broken, path.to_str(), None);
             self.pop();
         }
     }
@@ -104,18 +111,30 @@ impl Spool {
         self.entries.len()
     }
 
-    fn make_room(&mut self, bytes: u64) {
-        while !self.entries.is_empty()
-            && (self.entries.len() >= self.caps.entries || self.bytes.saturating_add(bytes) > self.caps.bytes)
+    /// Makes room for `more` notices of so many bytes together.
+    fn make_room(&mut self, more: usize, bytes: u64, kept: usize) {
+        let spared: u64 = self.entries.iter().take(kept).map(|entry| entry.bytes).sum();
+        while self.entries.len() > kept
+            && (self.entries.len().saturating_add(more) > self.caps.entries.saturating_add(kept)
+                || self.bytes.saturating_sub(spared).saturating_add(bytes) > self.caps.bytes)
         {
-            self.pop();
+            let Some(entry) = self.entries.remove(kept) else { return };
+            let path = self.path(entry);
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
             self.dropped = self.dropped.saturating_add(1);
+            self.losses.note(&self.name, Reason::BacklogFull, path.to_str(), read(&path).as_ref());
+            let _ = std::fs::remove_file(path);
         }
     }
 
     fn path(&self, entry: Entry) -> PathBuf {
         self.folder.join(format!("{:020}.json", entry.number))
     }
+}
+
+/// The notice in a file, if that is whole.
+fn read(path: &Path) -> Option<Notice> {
+    files::read_whole(path).ok().and_then(|text| serde_json::from_slice(&text).ok())
 }
 
 #[cfg(test)]
@@ -143,16 +162,20 @@ mod tests {
         .collect()
     }
 
+    fn open(folder: &Path, caps: Caps) -> Spool {
+        Spool::open(folder, caps, "pager", Losses::unwritten()).unwrap()
+    }
+
     const WIDE: Caps = Caps { entries: 100, bytes: 1 << 20 };
 
     #[test]
     fn what_was_not_delivered_is_there_again_after_a_restart_in_its_order() {
         let folder = folder("order");
-        let mut spool = Spool::open(&folder, WIDE).unwrap();
-        ["a", "b", "c"].iter().for_each(|id| spool.push(&notice(id)).unwrap());
+        let mut spool = open(&folder, WIDE);
+        ["a", "b", "c"].iter().for_each(|id| spool.push(&notice(id), 0).unwrap());
         spool.pop();
-        let mut again = Spool::open(&folder, WIDE).unwrap();
-        again.push(&notice("d")).unwrap();
+        let mut again = open(&folder, WIDE);
+        again.push(&notice("d"), 0).unwrap();
         assert_eq!(drain(&mut again), ["b", "c", "d"]);
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
         std::fs::remove_dir_all(folder).unwrap();
@@ -161,12 +184,16 @@ mod tests {
     #[test]
     fn a_full_spool_drops_the_oldest_and_counts_it_by_number_and_by_size() {
         let folder = folder("full");
-        let mut spool = Spool::open(&folder, Caps { entries: 2, ..WIDE }).unwrap();
-        ["a", "b", "c"].iter().for_each(|id| spool.push(&notice(id)).unwrap());
-        assert_eq!((spool.dropped, drain(&mut spool)), (1, vec!["b".to_owned(), "c".to_owned()]));
+        let mut spool = open(&folder, Caps { entries: 2, ..WIDE });
+        ["a", "b", "c"].iter().for_each(|id| spool.push(&notice(id), 0).unwrap());
+        let listed = spool.losses.drain();
+        assert_eq!((listed[0].id.as_deref(), listed[0].reason, listed.len()), (Some("a"), Reason::BacklogFull, 1));
+        let mut again = open(&folder, Caps { entries: 2, ..WIDE });
+        assert_eq!((spool.dropped, again.dropped), (1, 0), "what is full is not too full");
+        assert_eq!(drain(&mut again), ["b", "c"]);
         let one = serde_json::to_vec(&notice("a")).unwrap().len() as u64;
-        let mut spool = Spool::open(&folder, Caps { bytes: one + 1, ..WIDE }).unwrap();
-        ["a", "b"].iter().for_each(|id| spool.push(&notice(id)).unwrap());
+        let mut spool = open(&folder, Caps { bytes: one + 1, ..WIDE });
+        ["a", "b"].iter().for_each(|id| spool.push(&notice(id), 0).unwrap());
         assert_eq!((spool.dropped, drain(&mut spool)), (1, vec!["b".to_owned()]));
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -179,8 +206,11 @@ mod tests {
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join(format!("{:020}.json", 0)), &whole[..cut]).unwrap();
             std::fs::write(folder.join(format!("{:020}.json", 1)), serde_json::to_vec(&notice("b")).unwrap()).unwrap();
-            let mut again = Spool::open(&folder, WIDE).unwrap();
+            let mut again = open(&folder, WIDE);
             assert_eq!((drain(&mut again), again.broken), (vec!["b".to_owned()], 1), "at {cut}");
+            let listed = again.losses.drain().remove(0);
+            assert_eq!((listed.id, listed.reason), (None, Reason::Broken));
+            assert!(listed.detail.unwrap().ends_with("00000.json"), "the file is named");
         }
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -189,7 +219,7 @@ mod tests {
     fn only_its_owner_may_look_into_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = folder("private");
-        Spool::open(&folder, WIDE).unwrap();
+        open(&folder, WIDE);
         assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -1,65 +1,98 @@
 //! What a sink has done, and what is to be said of it.
 //!
-//! Invariant: what is lost is counted, and said when it happens first; an outage is said once, and its end once.
-//! Memory: the counts, and at most [`LINES`] lines that wait to be said.
+//! Invariant: the account is changed by whole steps, so it balances whenever it is looked at; if it ever does not, that is
+//! said. What is lost is counted, listed, and said when it happens first; an outage is said once, and its end once.
+//! Memory: the account, and at most [`LINES`] lines that wait to be said.
 
+use super::backlog::Holds;
+use super::losses::Losses;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tracer_core::alert::{Account, Notice, Reason};
 use tracer_core::escape::printable;
 use tracer_core::graph::snapshot::Degradation;
 
 const LINES: usize = 32;
 
-/// What a sink did with notices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) delivered: u64,
-    /// Attempts that failed.
-    pub(crate) failures: u64,
-    /// Not wanted by the receiver, and given up.
-    pub(crate) refused: u64,
-    /// Dropped in the mailbox.
-    pub(crate) dropped: u64,
-    /// Dropped in the backlog.
-    pub(crate) overflowed: u64,
-    /// Files of the spool that were not whole.
-    pub(crate) broken: u64,
-    pub(crate) in_memory: usize,
-    pub(crate) on_disk: usize,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    counts: Counts,
+    account: Account,
+    /// Taken out of the mailbox and not in the backlog yet.
+    in_hand: u64,
     lines: VecDeque<String>,
     degraded: Vec<Degradation>,
     failing: bool,
     unsaved: bool,
     /// Whether it was said that something is lost.
     losing: bool,
+    /// Whether it was said that the account does not balance.
+    unbalanced: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Status {
     name: String,
+    losses: Losses,
     state: Mutex<State>,
 }
 
 impl Status {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), state: Mutex::default() }
+    /// `holds` is what was found on disk.
+    pub(super) fn new(name: &str, losses: Losses, holds: Holds) -> Self {
+        let status = Self { name: name.to_owned(), losses, state: Mutex::default() };
+        status.step(|state| {
+            state.account.found = holds.on_disk + holds.overflowed + holds.broken;
+            state.hold(holds);
+        });
+        status
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut Counts)) {
-        let mut state = self.lock();
-        change(&mut state.counts);
-        self.say_losses(&mut state);
+    /// A message was given to the sink, which may have displaced another one; so many are in the mailbox now.
+    pub(super) fn raised(&self, in_mailbox: usize, displaced: Option<&Notice>) {
+        self.step(|state| {
+            state.account.raised += 1;
+            state.account.mailbox_full += u64::from(displaced.is_some());
+            state.account.in_mailbox = wide(in_mailbox);
+        });
+        if displaced.is_some() {
+            self.losses.note(&self.name, Reason::MailboxFull, None, displaced);
+        }
     }
 
-    /// Something arrived: a notice, or a repetition.
-    pub(super) fn delivered(&self, notice: bool) {
+    /// The mailbox was emptied.
+    pub(super) fn taken(&self, count: usize) {
+        self.step(|state| {
+            state.account.in_mailbox = 0;
+            state.in_hand += wide(count);
+            state.account.in_memory += wide(count);
+        });
+    }
+
+    /// One of those is in the backlog now.
+    pub(super) fn stored(&self, holds: Holds) {
+        self.step(|state| {
+            state.in_hand = state.in_hand.saturating_sub(1);
+            state.hold(holds);
+        });
+    }
+
+    /// The backlog has moved what it holds.
+    pub(super) fn moved(&self, holds: Holds) {
+        self.step(|state| state.hold(holds));
+    }
+
+    /// A message arrived, and the backlog holds it no more.
+    pub(super) fn delivered(&self, holds: Holds) {
+        self.step(|state| {
+            state.account.delivered += 1;
+            state.hold(holds);
+        });
+        self.works();
+    }
+
+    /// The receiver takes what it is sent.
+    pub(super) fn works(&self) {
         let mut state = self.lock();
-        state.counts.delivered += u64::from(notice);
         if std::mem::take(&mut state.failing) {
             let line = format!("alerts to {} are delivered again", self.name);
             say(&mut state, line);
@@ -68,18 +101,36 @@ impl Status {
 
     pub(super) fn failed(&self, reason: &str) {
         let mut state = self.lock();
-        state.counts.failures += 1;
+        state.account.failures += 1;
         if !std::mem::replace(&mut state.failing, true) {
             let line = format!("warning: alerts to {} are late and will be tried again: {reason}", self.name);
             say(&mut state, line);
         }
     }
 
-    pub(super) fn refused(&self, reason: &str) {
-        let mut state = self.lock();
-        state.counts.refused += 1;
+    /// The receiver will never take a message, and the backlog holds it no more.
+    pub(super) fn refused(&self, reason: &str, notice: &Notice, holds: Holds) {
+        self.step(|state| {
+            state.account.refused += 1;
+            state.hold(holds);
+        });
+        self.losses.note(&self.name, Reason::Refused, Some(reason), Some(notice));
+        self.unwanted(reason);
+    }
+
+    /// Something that is told again and again is refused.
+    pub(super) fn unwanted(&self, reason: &str) {
         let reason = printable(reason, 300);
-        self.degrade(&mut state, &format!("some were given up: {reason}"));
+        self.degrade(&mut self.lock(), &format!("some were given up: {reason}"));
+    }
+
+    /// The tracer ends, and these are not on disk.
+    pub(super) fn left(&self, notices: &VecDeque<Notice>, holds: Holds) {
+        self.step(|state| {
+            state.account.ended += wide(notices.len());
+            state.hold(holds);
+        });
+        notices.iter().for_each(|notice| self.losses.note(&self.name, Reason::Ended, None, Some(notice)));
     }
 
     /// What should be on disk is in memory alone.
@@ -91,15 +142,14 @@ impl Status {
         }
     }
 
-    pub(super) fn backlog(&self, overflowed: u64, broken: u64, in_memory: usize, on_disk: usize) {
-        let mut state = self.lock();
-        state.unsaved &= in_memory > 0;
-        state.counts = Counts { overflowed, broken, in_memory, on_disk, ..state.counts };
-        self.say_losses(&mut state);
+    /// Whether all that waits is on disk.
+    pub(super) fn is_saved(&self) -> bool {
+        let Account { in_mailbox, in_memory, .. } = self.account();
+        (in_mailbox, in_memory) == (0, 0)
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        self.lock().counts
+    pub(crate) fn account(&self) -> Account {
+        self.lock().account
     }
 
     /// What is to be said, and what is degraded, since this was asked last.
@@ -108,27 +158,38 @@ impl Status {
         (std::mem::take(&mut state.lines), std::mem::take(&mut state.degraded))
     }
 
-    /// What the person watching should know at the end; nothing if all is well.
-    pub(super) fn summary(&self, untaken: usize) -> Option<String> {
-        let counts = self.counts();
+    /// The account at the end; nothing if all was delivered.
+    pub(super) fn summary(&self) -> Option<String> {
+        let account = self.account();
         let parts: Vec<String> = [
-            (counts.dropped + counts.overflowed, "dropped because too many waited"),
-            (counts.refused, "given up because the receiver refused them"),
-            (counts.broken, "not whole on disk"),
-            (u64::try_from(counts.in_memory + untaken).unwrap_or(u64::MAX), "not delivered"),
-            (u64::try_from(counts.on_disk).unwrap_or(u64::MAX), "kept on disk for the next start"),
+            (account.delivered, "delivered"),
+            (account.mailbox_full + account.backlog_full, "dropped because too many waited"),
+            (account.refused, "given up because the receiver refused them"),
+            (account.broken, "not whole on disk"),
+            (account.ended + account.in_mailbox + account.in_memory, "not delivered"),
+            (account.on_disk, "kept on disk for the next start"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-        (!parts.is_empty()).then(|| format!("messages of alerts to {}: {}", self.name, parts.join(", ")))
+        let found = if account.found > 0 { format!(" and {} from before", account.found) } else { String::new() };
+        let all = account.delivered == account.raised + account.found;
+        (!all).then(|| format!("messages of alerts to {}: {}{found}: {}", self.name, account.raised, parts.join(", ")))
     }
 
-    fn say_losses(&self, state: &mut State) {
-        let lost = state.counts.dropped + state.counts.overflowed + state.counts.broken;
+    /// Changes the account by a whole step.
+    fn step(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let account = state.account;
+        if !account.is_balanced() && !std::mem::replace(&mut state.unbalanced, true) {
+            self.degrade(&mut state, &format!("their account does not balance: {account:?}"));
+        }
+        let lost = account.mailbox_full + account.backlog_full + account.broken;
         if lost > 0 && !std::mem::replace(&mut state.losing, true) {
-            self.degrade(state, "the oldest were dropped, because too many waited, or what was on disk was not whole");
+            let reason = "the oldest were dropped, because too many waited, or what was on disk was not whole";
+            self.degrade(&mut state, reason);
         }
     }
 
@@ -142,9 +203,23 @@ impl Status {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the counts themselves whole.
+        // A panic elsewhere leaves the account itself whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    /// Takes over what the backlog holds.
+    fn hold(&mut self, holds: Holds) {
+        let Holds { in_memory, on_disk, overflowed, broken } = holds;
+        self.unsaved &= in_memory > 0;
+        let in_memory = in_memory + self.in_hand;
+        self.account = Account { in_memory, on_disk, backlog_full: overflowed, broken, ..self.account };
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn say(state: &mut State, line: String) {

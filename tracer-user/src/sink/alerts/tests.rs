@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{self, Places};
 use std::path::PathBuf;
 use tracer_core::Input;
+use tracer_core::alert::{Dropped, Reason};
 use tracer_core::input::Fired;
 
 struct Folder(PathBuf);
@@ -116,6 +117,52 @@ fn nobody_is_told_of_calls_that_the_tracer_itself_makes_and_they_are_not_kept() 
     assert_eq!(folder.told_all("all", 1), ["2 Firing"]);
     alerts.finish(&engine);
     assert_eq!(Alerts::start(&configuration).unwrap().fired().len(), 1);
+}
+
+#[test]
+fn what_a_sink_gives_up_is_in_its_account_and_in_the_list_and_the_end_says_so() {
+    let folder = Folder::new("given-up");
+    let configuration = folder.configuration(
+        "[alerts]\ndirectory = '@/state'\n[[sink]]\ntype = 'command'\ncommand = ['/bin/false']\nbackoff = '1ms'\n\
+         backoff_most = '1ms'\n",
+    );
+    let fires = [alert(1, AlertState::Firing), alert(2, AlertState::Firing)];
+    let engine = engine(&fires);
+    let mut alerts = Alerts::start(&configuration).unwrap();
+    alerts.pass(&mut outputs(&fires), &engine);
+    let account = |alerts: &Alerts| alerts.accounts().remove(0);
+    let end = Instant::now() + Duration::from_secs(30);
+    while account(&alerts).1.refused < 2 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let (name, account) = account(&alerts);
+    assert_eq!((name.as_str(), account.raised, account.refused, account.failures), ("command", 2, 2, 8));
+    let said = alerts.finish(&engine).join("\n");
+    assert!(said.contains("messages of alerts to command: 2: 2 given up because the receiver refused them"), "{said}");
+    assert!(said.contains("what was dropped is listed in ") && said.ends_with("/state/dropped.jsonl"), "{said}");
+    let listed = std::fs::read_to_string(folder.0.join("state/dropped.jsonl")).unwrap();
+    let listed: Vec<Dropped> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (dropped, alert) in listed.iter().zip(&fires) {
+        assert_eq!((dropped.reason, dropped.sink.as_deref()), (Reason::Refused, Some("command")));
+        assert_eq!((&dropped.port, &dropped.alerts[0].id), (&Some(alert.port.clone()), &alert.id));
+    }
+    assert_eq!(listed.len(), 2);
+}
+
+#[test]
+fn what_is_held_back_and_then_dropped_is_listed_without_a_sink() {
+    let folder = Folder::new("held-back");
+    let configuration = folder.configuration("[alerts]\ndirectory = '@/state'\nrate_limit = 1\n");
+    let mut alerts = Alerts::start(&configuration).unwrap();
+    // One is told, 4096 are held back, and the oldest of those make room for the others.
+    let fires: Vec<Alert> = (0..4_100).map(|port| alert(port, AlertState::Firing)).collect();
+    alerts.pass(&mut outputs(&fires), &engine(&[]));
+    alerts.finish(&engine(&[]));
+    let listed = std::fs::read_to_string(folder.0.join("state/dropped.jsonl")).unwrap();
+    let listed: Vec<Dropped> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected: Vec<_> = fires[1..4].iter().map(|alert| (None, Reason::HeldBack, Some(alert.port.clone()))).collect();
+    let told: Vec<_> = listed.into_iter().map(|dropped| (dropped.sink, dropped.reason, dropped.port)).collect();
+    assert_eq!(told, expected);
 }
 
 #[test]

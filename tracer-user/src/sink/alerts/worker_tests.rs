@@ -1,9 +1,9 @@
 //! A worker with a sink that does as it is told: fails, refuses, is slow.
 
 use super::*;
-use crate::sink::alerts::spool::{Caps, Spool};
+use crate::sink::alerts::spool::Caps;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 use tracer_core::alert::sample;
@@ -45,8 +45,13 @@ fn notice(id: &str) -> Notice {
     Notice { id: id.to_owned(), ..Notice::group("host", vec![alert]).remove(0) }
 }
 
+fn spool(folder: &Path) -> Spool {
+    Spool::open(folder, Caps { entries: 10, bytes: 1 << 20 }, "pager", Losses::default()).unwrap()
+}
+
 fn start(script: &Script, spool: Option<Spool>, wait: Duration) -> Worker {
-    Worker::start("pager", Box::new(script.clone()), Backlog::new(spool), Backoff::new(wait, wait)).unwrap()
+    let sink = Box::new(script.clone());
+    Worker::start("pager", sink, spool, Losses::default(), Backoff::new(wait, wait)).unwrap()
 }
 
 fn wait_for(what: impl Fn() -> bool) {
@@ -69,8 +74,8 @@ fn what_fails_is_tried_again_and_everything_arrives_once_and_in_order() {
     ["a", "b", "c"].iter().for_each(|id| worker.post(notice(id)));
     wait_for(|| script.delivered().len() == 3);
     assert_eq!(script.delivered(), ["a", "b", "c"]);
-    wait_for(|| worker.status.counts().delivered == 3);
-    assert_eq!((worker.status.counts().failures, worker.status.summary(0)), (3, None));
+    wait_for(|| worker.status.account().delivered == 3);
+    assert_eq!((worker.status.account().failures, worker.status.summary()), (3, None));
     let (lines, degraded) = worker.status.take();
     assert!(lines[0].contains("are late") && lines[0].contains("it is down"), "{lines:?}");
     assert!(lines[1].contains("delivered again"), "an outage and its end are said once each: {lines:?}");
@@ -83,11 +88,11 @@ fn what_is_refused_is_given_up_counted_and_said_and_the_next_one_is_delivered() 
     let script = Script::of(&[Some(false)]);
     let worker = start(&script, None, Duration::from_secs(60));
     ["a", "b"].iter().for_each(|id| worker.post(notice(id)));
-    wait_for(|| worker.status.counts().delivered == 1);
-    assert_eq!((script.delivered(), worker.status.counts().refused), (vec!["b".to_owned()], 1));
+    wait_for(|| worker.status.account().delivered == 1);
+    assert_eq!((script.delivered(), worker.status.account().refused), (vec!["b".to_owned()], 1));
     let (_, degraded) = worker.status.take();
     assert!(degraded[0].reason.contains("it is not wanted"), "{degraded:?}");
-    assert!(worker.status.summary(0).unwrap().contains("1 given up"));
+    assert!(worker.status.summary().unwrap().contains("1 given up"));
     ended(&worker);
 }
 
@@ -95,12 +100,12 @@ fn what_is_refused_is_given_up_counted_and_said_and_the_next_one_is_delivered() 
 fn a_tracer_that_ends_while_its_receiver_is_down_delivers_from_disk_after_the_next_start() {
     let folder: PathBuf = std::env::temp_dir().join(format!("tracer-worker-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    let open = || Some(Spool::open(&folder, Caps { entries: 10, bytes: 1 << 20 }).unwrap());
+    let open = || Some(spool(&folder));
     let down = Script::of(&[Some(true); 100]);
     let worker = start(&down, open(), Duration::from_secs(60));
     ["a", "b"].iter().for_each(|id| worker.post(notice(id)));
     ended(&worker);
-    assert!(worker.status.summary(0).unwrap().contains("2 kept on disk"), "{:?}", worker.status.summary(0));
+    assert!(worker.status.summary().unwrap().contains("2 kept on disk"), "{:?}", worker.status.summary());
 
     let up = Script::default();
     let worker = start(&up, open(), Duration::from_secs(60));
@@ -117,5 +122,36 @@ fn without_a_spool_what_was_not_delivered_at_the_end_is_said() {
     let worker = start(&down, None, Duration::from_secs(60));
     ["a", "b"].iter().for_each(|id| worker.post(notice(id)));
     ended(&worker);
-    assert!(worker.status.summary(0).unwrap().contains("2 not delivered"));
+    assert!(worker.status.summary().unwrap().contains("2 not delivered"));
+}
+
+/// A receiver that takes one notice in its own time.
+struct Slow(std::sync::mpsc::Receiver<()>);
+
+impl Deliver for Slow {
+    fn deliver(&mut self, _: &Notice) -> Result<(), Failure> {
+        self.0.recv().map_err(|_| Failure::later("nobody answers".to_owned()))
+    }
+}
+
+#[test]
+fn a_receiver_that_takes_its_time_keeps_nothing_from_being_put_on_disk() {
+    let folder: PathBuf = std::env::temp_dir().join(format!("tracer-worker-slow-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let (answer, slow) = std::sync::mpsc::channel();
+    let backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(60));
+    let sink = Box::new(Slow(slow));
+    let worker = Worker::start("pager", sink, Some(spool(&folder)), Losses::default(), backoff).unwrap();
+    ["a", "b", "c"].iter().for_each(|id| worker.post(notice(id)));
+    wait_for(|| std::fs::read_dir(&folder).unwrap().count() == 3);
+    wait_for(|| worker.status.account().on_disk == 3);
+    worker.close();
+    assert!(!worker.ends_by(Instant::now() + Duration::from_millis(20)), "it still waits for its receiver");
+    assert!(worker.status.summary().unwrap().ends_with(": 3: 3 kept on disk for the next start"));
+    answer.send(()).unwrap();
+    drop(answer);
+    assert!(worker.ends_by(Instant::now() + Duration::from_secs(30)));
+    let account = worker.status.account();
+    assert_eq!((account.delivered, account.on_disk, account.failures), (1, 2, 1));
+    std::fs::remove_dir_all(folder).unwrap();
 }
