@@ -1,14 +1,56 @@
-//! The accounts of the hooks add up: nothing is lost without being counted.
+//! The accounts of the hooks add up, and those of the sinks of alerts: nothing is lost without being counted.
 //!
 //! Invariant: as in `main`. Memory: none.
 
+use crate::alerts::wait_for;
 use crate::host::{Peer, binary, patience, plane, port, scale, signal};
+use crate::sinks::get;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The smallest ring, KiB.
 const TINY: &str = "4";
+
+/// What became of the messages of a sink of alerts, by the metrics of a tracer that watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) raised: u64,
+    pub(crate) found: u64,
+    pub(crate) delivered: u64,
+    pub(crate) dropped: u64,
+    pub(crate) waiting: u64,
+    /// Attempts.
+    pub(crate) failed: u64,
+}
+
+/// The account of a sink, which must balance; `listen` is where the tracer answers.
+pub(crate) fn account(listen: u16, sink: &str) -> Account {
+    let mut text = None;
+    wait_for("the tracer answers", Duration::from_secs(10), || {
+        text = get(listen, "/metrics");
+        text.is_some()
+    });
+    let text = text.unwrap();
+    // Those of all labels together.
+    let sum = |name: &str| {
+        let of_sink = format!("tracer_alert_{name}{{sink=\"{sink}\"");
+        let values = text.lines().filter(|line| line.starts_with(&of_sink));
+        let value = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
+        values.map(value).reduce(|a, b| a + b).unwrap_or_else(|| panic!("{name} of {sink} is not told: {text}"))
+    };
+    let account = Account {
+        raised: sum("messages_raised_total"),
+        found: sum("messages_found_total"),
+        delivered: sum("messages_delivered_total"),
+        dropped: sum("messages_dropped_total"),
+        waiting: sum("messages_waiting"),
+        failed: sum("attempts_failed_total"),
+    };
+    let Account { raised, found, delivered, dropped, waiting, .. } = account;
+    assert_eq!(raised + found, delivered + dropped + waiting, "{sink}: {account:?}");
+    account
+}
 
 /// The rows of `--kernel-counters` by hook: seen, filtered, tracked, map full, emitted, submitted, kept aside, ring full, read
 /// fault; and how many records were received.

@@ -1,4 +1,4 @@
-//! A webhook's receiver inside the test: away, failing, slow or well, as the test says.
+//! A webhook's receiver inside the test: away, failing, slow, lengthy or well, as the test says.
 //!
 //! Invariant: it keeps what it was sent even when it answers 500 or too late, as a real one may. Memory: what it was sent.
 
@@ -16,26 +16,36 @@ pub(crate) enum Mood {
     Failing,
     /// Keeps it, and answers later than anybody waits.
     Slow,
+    /// Keeps it, and answers a byte a second.
+    Trickling,
+    /// Keeps nothing, and says that it is elsewhere.
+    Redirecting,
+    /// Keeps it, and answers a gigabyte.
+    Lengthy,
 }
 
 /// A request that it kept: its idempotency key and its body.
 pub(crate) type Kept = (String, Value);
 
+#[derive(Clone)]
 pub(crate) struct Receiver {
     mood: Arc<Mutex<Mood>>,
     kept: Arc<Mutex<Vec<Kept>>>,
     asked: Arc<Mutex<u64>>,
+    /// Bytes of lengthy answers that were taken.
+    lengths: Arc<Mutex<u64>>,
 }
 
 impl Receiver {
     pub(crate) fn listen(port: u16, mood: Mood) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let receiver = Self { mood: Arc::new(Mutex::new(mood)), kept: Arc::default(), asked: Arc::default() };
-        let (mood, kept, asked) = (Arc::clone(&receiver.mood), Arc::clone(&receiver.kept), Arc::clone(&receiver.asked));
+        let mood = Arc::new(Mutex::new(mood));
+        let receiver = Self { mood, kept: Arc::default(), asked: Arc::default(), lengths: Arc::default() };
+        let answering = receiver.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (mood, kept, asked) = (Arc::clone(&mood), Arc::clone(&kept), Arc::clone(&asked));
-                std::thread::spawn(move || serve(&stream, &mood, &kept, &asked));
+                let answering = answering.clone();
+                std::thread::spawn(move || serve(&stream, &answering));
             }
         });
         receiver
@@ -50,25 +60,50 @@ impl Receiver {
         self.kept.lock().unwrap().clone()
     }
 
+    /// Bytes of lengthy answers that were taken from it.
+    pub(crate) fn lengths(&self) -> u64 {
+        *self.lengths.lock().unwrap()
+    }
+
     /// How often it was asked.
     pub(crate) fn asked(&self) -> u64 {
         *self.asked.lock().unwrap()
     }
 }
 
-fn serve(mut stream: &TcpStream, mood: &Mutex<Mood>, kept: &Mutex<Vec<Kept>>, asked: &Mutex<u64>) {
+fn serve(mut stream: &TcpStream, Receiver { mood, kept, asked, lengths }: &Receiver) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some((key, body)) = request(&mut reader) {
         *asked.lock().unwrap() += 1;
         let now = *mood.lock().unwrap();
-        if now != Mood::Failing {
+        if !matches!(now, Mood::Failing | Mood::Redirecting) {
             kept.lock().unwrap().push((key, body));
         }
-        if now == Mood::Slow {
-            std::thread::sleep(Duration::from_secs(2));
-        }
-        let status = if now == Mood::Failing { "500 Internal Server Error" } else { "200 OK" };
-        if write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").is_err() {
+        let answer = |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let answered = match now {
+            Mood::Well => stream.write_all(answer("200 OK").as_bytes()),
+            Mood::Failing => stream.write_all(answer("500 Internal Server Error").as_bytes()),
+            Mood::Slow => {
+                std::thread::sleep(Duration::from_secs(2));
+                stream.write_all(answer("200 OK").as_bytes())
+            }
+            Mood::Trickling => answer("200 OK").bytes().try_for_each(|byte| {
+                std::thread::sleep(Duration::from_secs(1));
+                stream.write_all(&[byte])
+            }),
+            Mood::Redirecting => {
+                let here = stream.local_addr().unwrap();
+                write!(stream, "HTTP/1.1 302 Found\r\nLocation: http://{here}/\r\nContent-Length: 0\r\n\r\n")
+            }
+            Mood::Lengthy => write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1 << 30).and_then(|()| {
+                (0..1 << 14).try_for_each(|_| {
+                    stream.write_all(&[b'x'; 1 << 16])?;
+                    *lengths.lock().unwrap() += 1 << 16;
+                    Ok(())
+                })
+            }),
+        };
+        if answered.is_err() {
             return;
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 "#;
 
-fn certificate(folder: &Folder) -> (String, String) {
+/// The paths of a key and of its certificate, which no public authority has signed.
+pub(crate) fn certificate(folder: &Folder) -> (String, String) {
     let (key, certificate) = (folder.file("key.pem"), folder.file("certificate.pem"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
@@ -57,22 +59,27 @@ fn certificate(folder: &Folder) -> (String, String) {
     (key.to_str().unwrap().to_owned(), certificate.to_str().unwrap().to_owned())
 }
 
+/// A receiver with TLS at a port, which writes what it is sent into a file; and its certificate.
+pub(crate) fn tls_receiver(folder: &Folder, port: u16) -> (Server, PathBuf, String) {
+    let (key, certificate) = certificate(folder);
+    let (script, received) = (folder.file("receiver.py"), folder.file("received"));
+    std::fs::write(&script, TLS_RECEIVER).unwrap();
+    let server = Command::new("/usr/bin/python3")
+        .arg(&script)
+        .args([&port.to_string(), &certificate, &key])
+        .stdout(std::fs::File::create(&received).unwrap())
+        .spawn()
+        .unwrap();
+    let server = Server(server);
+    wait_for("the receiver listens", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (server, received, certificate)
+}
+
 #[test]
 fn a_test_of_the_alerts_tells_of_each_sink_how_it_went_and_shows_no_secret() {
     let folder = Folder::new("alerts-test");
     let (secure, closed) = (port(), port());
-    let (key, certificate) = certificate(&folder);
-    let script = folder.file("receiver.py");
-    std::fs::write(&script, TLS_RECEIVER).unwrap();
-    let received = folder.file("received");
-    let server = Command::new("/usr/bin/python3")
-        .arg(&script)
-        .args([&secure.to_string(), &certificate, &key])
-        .stdout(std::fs::File::create(&received).unwrap())
-        .spawn()
-        .unwrap();
-    let _server = Server(server);
-    wait_for("the receiver listens", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", secure)).is_ok());
+    let (_server, received, certificate) = tls_receiver(&folder, secure);
     let journal = folder.file("journal");
     let listens = UnixDatagram::bind(&journal).unwrap();
     let (lines, ran) = (folder.file("alerts.jsonl"), folder.file("ran"));

@@ -54,6 +54,8 @@ pub(crate) const NEEDS: &[Row] = &[
     (Need::Program("prometheus-alertmanager"), &["prometheus-alertmanager"]),
     (Need::Program("prometheus"), &["prometheus"]),
     (Need::Program("promtool"), &["prometheus"]),
+    // Its journal is in the same package.
+    (Need::Program("journalctl"), &["systemd"]),
     (Need::Program("openssl"), &["openssl"]),
     (Need::Program("dot"), &["graphviz"]),
     (Need::Working("/usr/bin/python3"), &["python3"]),
