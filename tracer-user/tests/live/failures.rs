@@ -2,8 +2,10 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
+use crate::alerts::config;
 use crate::host::{Folder, Peer, Tracer, port};
-use std::time::Duration;
+use crate::windows::{Watch, fires};
+use std::time::SystemTime;
 
 fn errors_of(role: Option<&str>, count: &str, early: &str) -> serde_json::Value {
     let folder = Folder::new(role.unwrap_or("refused"));
@@ -47,26 +49,26 @@ fn a_reset_by_the_server_and_a_close_without_an_answer_are_errors_of_their_kinds
 }
 
 #[test]
-fn a_request_that_hangs_is_visible_with_its_age_while_it_hangs_and_raises_an_alert() {
+fn a_request_that_hangs_is_visible_with_its_age_while_it_hangs_and_told_within_two_windows() {
     let folder = Folder::new("hang");
     let port = port();
     let server = Peer::start("server.py", &["server", "127.0.0.1", &port.to_string()]);
-    let config = folder.file("tracer.toml");
-    std::fs::write(&config, "[detect]\nstalled_after = '1s'\n").unwrap();
-    let mut tracer = Tracer::watch(&folder, &["--window", "1s", "--config", config.to_str().unwrap()]);
+    let limit = config(&folder, "[detect]\nstalled_after = '1s'\n");
+    let mut watch = Watch::start(&folder, &["--config", &limit]);
     let mut client = Peer::start("client.py", &["patient", "127.0.0.1", &port.to_string(), "1"]);
     client.go_on();
+    watch.next_window();
+    let fault = SystemTime::now();
     server.signal("STOP");
     let asks = std::thread::spawn(move || {
         client.go_on();
         client
     });
-    let alert = tracer.told_within(Duration::from_secs(4), |told| told["kind"] == "stalled" && told["port"] == port);
-    let graph = tracer.finish();
+    watch.tells("stalled", port, fault, 2);
+    let (graph, fired) = watch.finish(&[port]);
     server.signal("CONT");
     asks.join().unwrap();
-    let alert = alert.expect("a stalled call raises an alert within two windows");
-    assert_eq!(alert["state"], "firing");
+    assert_eq!(fired, fires([["stalled", "program:client.py", "program:server.py"]]));
     let call = graph.only_call("client.py", "server.py", port);
     assert_eq!(call["in_flight"], 1, "{call:#}");
     assert!(call["oldest_in_flight_ms"].as_f64().unwrap() > 1000.0, "{call:#}");

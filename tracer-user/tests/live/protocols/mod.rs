@@ -10,6 +10,7 @@ mod lookups;
 mod messaging;
 mod stores;
 mod web;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
