@@ -27,10 +27,10 @@ impl Connection {
         let (client, server) = (&mut self.client, &mut self.server);
         let teller = if speech.teller == Side::Client { &*client } else { &*server };
         let Some(end) = teller.as_ref().filter(|end| end.closing.is_some()) else { return };
-        let Totals { bytes_sent, bytes_received, .. } = end.totals;
+        let Totals { bytes_sent, bytes_received, requests, .. } = end.totals;
         let (asked, answered) =
             if speech.teller == Side::Client { (bytes_sent, bytes_received) } else { (bytes_received, bytes_sent) };
-        let Some((without, within)) = speech.end(asked, answered, end.heard) else { return };
+        let Some((without, within)) = speech.end(asked, answered, requests, end.heard) else { return };
         for closing in [client, server].into_iter().flatten().filter_map(|end| end.closing.as_mut()) {
             (closing.unanswered, closing.unfinished) = (without, Some(within));
         }

@@ -33,13 +33,26 @@ pub struct Speech {
     asked: u64,
     /// Turns from here on are understood.
     whole: bool,
-    /// Bytes of the client that were understood, and since then those that were not.
+    /// Bytes of the client that were understood, and the requests in them, also where those are a share of all.
     understood: u64,
+    found: u64,
+    /// Bytes of the client whose requests are not counted by what they say.
     missed: u64,
+    /// What was missed before anything was understood.
+    early: Option<Early>,
     /// Requests that are an estimate and were not taken yet.
     estimated: u64,
     /// Requests that were told for some call.
     told: u64,
+}
+
+/// What a client sent before the first turn that was understood: whether requests overlapped in it, the next turns tell.
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    bytes: u64,
+    /// How many turns it was, which are counted already, and the number of the one that was understood.
+    turns: u64,
+    before: u64,
 }
 
 impl Speech {
@@ -60,7 +73,9 @@ impl Speech {
             asked: 0,
             whole: false,
             understood: 0,
+            found: 0,
             missed: 0,
+            early: None,
             estimated: 0,
             told,
         }
@@ -77,13 +92,16 @@ impl Speech {
         if piece.side == protocol::Side::Client {
             let gap = before.map_or(0, |before| piece.position.saturating_sub(before));
             self.missed = self.missed.saturating_add(if self.whole { gap } else { gap.saturating_add(piece.length) });
+            if self.talk.is_understood() {
+                self.understood = self.understood.saturating_add(piece.length);
+                self.found = self.found.saturating_add(found);
+            }
         }
         if self.whole {
             let from = self.waits_from.take().unwrap_or(turn);
             self.make_up(from.saturating_sub(1).saturating_sub(self.covered));
             self.covered = self.covered.max(turn);
             self.spoken += found;
-            self.understood += if piece.side == protocol::Side::Client { piece.length } else { 0 };
         } else if self.talk.is_undecided() {
             self.waits_from.get_or_insert(turn);
         } else {
@@ -93,11 +111,22 @@ impl Speech {
 
     /// Counts what was asked in bytes that were not told and in so many turns.
     fn make_up(&mut self, turns: u64) {
-        let missed = u128::from(std::mem::take(&mut self.missed));
-        let guess = missed * u128::from(self.spoken) / u128::from(self.understood.max(1));
-        let guess = u64::try_from(guess).unwrap_or(u64::MAX);
-        let overlapping = if self.is_overlapping() { guess.saturating_sub(turns) } else { 0 };
-        self.by_turns = self.by_turns.saturating_add(turns).saturating_add(overlapping);
+        let missed = std::mem::take(&mut self.missed);
+        self.by_turns = self.by_turns.saturating_add(turns);
+        if !self.is_overlapping() {
+            let before = self.covered.saturating_add(turns).saturating_add(1);
+            if self.spoken == 0 && missed > 0 {
+                self.early = Some(Early { bytes: missed, turns, before });
+            }
+            // The turn after the first has not overlapped either.
+            self.early = self.early.filter(|early| before <= early.before.saturating_add(1));
+            return;
+        }
+        let early = self.early.take().map_or((0, 0), |early| (early.bytes, early.turns));
+        let (missed, turns) = (missed.saturating_add(early.0), turns.saturating_add(early.1));
+        let guess = u128::from(missed) * u128::from(self.found) / u128::from(self.understood.max(1));
+        let overlapping = u64::try_from(guess).unwrap_or(u64::MAX).saturating_sub(turns);
+        self.by_turns = self.by_turns.saturating_add(overlapping);
         self.estimated = self.estimated.saturating_add(overlapping);
     }
 
@@ -155,15 +184,17 @@ impl Speech {
         grown
     }
 
-    /// The connection is over: the client has sent so many bytes, and the server. Requests without an answer, and those
-    /// whose answer was not over, where the bytes say it.
-    pub fn end(&mut self, client: u64, server: u64, at: Moment) -> Option<(u64, u64)> {
+    /// The connection is over: the client has sent so many bytes, and the server, in so many turns. Requests without an
+    /// answer, and those whose answer was not over, where the bytes say it.
+    pub fn end(&mut self, client: u64, server: u64, turns: u64, at: Moment) -> Option<(u64, u64)> {
         let heard = self.talk.heard(protocol::Side::Client).unwrap_or(client);
         self.missed = self.missed.saturating_add(client.saturating_sub(heard));
         self.talk.close(client, server, at);
         self.whole &= self.talk.is_whole();
-        if self.missed > 0 && self.is_overlapping() {
-            self.make_up(0);
+        if (self.missed > 0 || self.early.is_some()) && self.is_overlapping() {
+            let unheard = if self.whole { 0 } else { turns.saturating_sub(self.covered) };
+            self.make_up(unheard);
+            self.covered += unheard;
         }
         self.talk.left_open().filter(|_| self.whole)
     }
@@ -260,11 +291,38 @@ mod tests {
             redis.turn(turn, 16, false);
         }
         redis.speech.grow(40);
-        redis.speech.end(redis.places[0], redis.places[1], Moment(1));
+        redis.speech.end(redis.places[0], redis.places[1], 40, Moment(1));
         redis.speech.grow(40);
         assert_eq!(redis.speech.told, 40 * 16);
         let estimated = redis.speech.take_estimated();
         assert!((1..=30 * 16).contains(&estimated), "{estimated}");
+    }
+
+    #[test]
+    fn what_overlaps_counts_by_its_bytes_also_where_a_share_is_told_from_the_beginning_on() {
+        let mut redis = Redis::new();
+        redis.skip(100 * 16);
+        for turn in 0..5 {
+            redis.turn(101 + turn * 100, 16, true);
+            redis.skip(99 * 16);
+        }
+        redis.speech.grow(600);
+        redis.speech.end(redis.places[0], redis.places[1], 600, Moment(1));
+        redis.speech.grow(600);
+        assert_eq!(redis.speech.told, 600 * 16);
+        assert!((1..=600 * 16).contains(&redis.speech.take_estimated()));
+    }
+
+    #[test]
+    fn what_was_sent_before_the_first_turn_that_is_told_counts_by_its_bytes_too() {
+        let mut redis = Redis::new();
+        redis.skip(99 * 16);
+        for turn in 100..=120 {
+            redis.turn(turn, 16, false);
+        }
+        assert_eq!(redis.speech.grow(120), 120 * 16);
+        // Each turn counts for one at least; what is beyond that is the estimate.
+        assert_eq!(redis.speech.take_estimated(), 99 * 15);
     }
 
     #[test]

@@ -176,12 +176,14 @@ impl Conversation {
 
     /// A message of this side begins here, whatever was seen of the one before.
     pub fn realign(&mut self, side: Side) {
-        if !self.is_lost(side) {
-            return;
-        }
-        if let State::Known(_, parser) = &mut self.state {
-            parser.lost(side);
-            *self.stream(side) = Stream::default();
+        let is_lost = self.is_lost(side);
+        match &mut self.state {
+            State::New(openings) => openings.realign(side),
+            State::Known(_, parser) if is_lost => {
+                parser.lost(side);
+                *self.stream(side) = Stream::default();
+            }
+            State::Known(..) | State::Opaque(_) => {}
         }
     }
 

@@ -30,6 +30,8 @@ struct Opening {
     bytes: Vec<u8>,
     /// The beginning of a message is to come yet.
     lost: bool,
+    /// It comes with the next bytes.
+    aligned: bool,
     /// Nothing more is taken.
     full: bool,
 }
@@ -57,6 +59,7 @@ impl Openings {
 
     pub(super) fn feed(&mut self, side: Side, bytes: &[u8], at: Moment, begins_turn: bool) {
         let opening = self.opening(side);
+        let begins_turn = std::mem::take(&mut opening.aligned) || begins_turn;
         opening.lost &= !begins_turn;
         if opening.lost {
             // Nobody will look for the beginning of a message in the middle of a turn.
@@ -71,8 +74,14 @@ impl Openings {
         opening.full |= full || opening.bytes.len() >= OPENING_BYTES;
     }
 
+    /// A message begins with the next bytes of a side, whatever was missing before.
+    pub(super) fn realign(&mut self, side: Side) {
+        self.opening(side).aligned = true;
+    }
+
     pub(super) fn gap(&mut self, side: Side) {
         let opening = self.opening(side);
+        opening.aligned = false;
         if opening.full {
             // The hole before has not ended.
             return;

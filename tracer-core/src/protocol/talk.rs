@@ -115,8 +115,13 @@ impl Talk {
     /// Whether it is understood so far, each request of it: turns need not be counted.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let known = self.protocol().is_some() && !self.is_opaque();
-        known && self.weight <= 1 && !self.conversation.is_lost(Side::Client)
+        self.weight <= 1 && self.is_understood()
+    }
+
+    /// Whether the last piece was understood, be it one of a share.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.protocol().is_some() && !self.is_opaque() && !self.conversation.is_lost(Side::Client)
     }
 
     /// The place up to which a side was heard; `None` before the first piece of one that is older.
