@@ -8,6 +8,7 @@ mod clocks;
 mod faults;
 mod lookups;
 mod messaging;
+mod privacy;
 mod stores;
 mod web;
 mod tls;
