@@ -87,9 +87,9 @@ impl Talking {
     /// Both ends tell what is said; it takes a millisecond to arrive.
     fn say(&mut self, run: &mut Run, by_server: bool, text: &str) {
         let (bytes, length) = (text.as_bytes(), u32::try_from(text.len()).unwrap());
-        let (here, there) = (usize::from(by_server), usize::from(!by_server));
-        let places = [self.places[here], self.places[there]];
-        self.places[here] += u64::from(length);
+        let ([asked, answered], more) = (self.places, u64::from(length));
+        let places = if by_server { [answered, asked] } else { [asked, answered] };
+        self.places = if by_server { [asked, answered + more] } else { [asked + more, answered] };
         let begins = std::mem::replace(&mut self.server_spoke, by_server) != by_server;
         let (mut out, arrives) = (Vec::new(), run.now.after(Span::from_millis(1)));
         let Connection { client, server, .. } = &mut self.connection;

@@ -79,7 +79,8 @@ pub(super) fn kafka_broker(wait: &[&str]) -> (Server, u16) {
     let broker = Server(broker);
     let mut text = String::new();
     BufReader::new(told).read_line(&mut text).unwrap();
-    (broker, text.trim().parse().expect("a broker does not start; run: cargo xtask setup --tests"))
+    let port = text.trim().parse();
+    (broker, port.unwrap_or_else(|_| panic!("a broker does not start; run: cargo xtask setup --tests")))
 }
 
 #[test]
