@@ -11,12 +11,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracer_core::alert::Alert;
 use tracer_core::alert::memory::{self, MemoryError, Remembered};
 
 /// The file's name in the folder.
 const NAME: &str = "firing.alerts";
+/// How long the folder is waited for: a program that is being started holds its parent's lock until it is executed.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -79,12 +81,26 @@ pub(crate) fn read(folder: &Path) -> Result<Found> {
     }
 }
 
+/// Takes a lock, within [`LOCK_PATIENCE`].
+fn takes(lock: &File) -> bool {
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        if rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Takes the folder, and reads what fired.
 pub(crate) fn open(folder: &Path) -> Result<(Keeper, Found)> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("make the folder of the alerts, {}", folder.display()))?;
     let lock = File::create(folder.join("lock")).with_context(|| format!("write into {}", folder.display()))?;
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if !takes(&lock) {
         bail!("another tracer keeps its alerts in {}: give this one a folder of its own", folder.display());
     }
     let found = read(folder)?;
@@ -120,7 +136,7 @@ impl Keeper {
         self.slot.lock().close = true;
         self.slot.changed.notify_one();
         while !self.thread.is_finished() && Instant::now() < end {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.thread.is_finished() && !self.slot.lock().failing
     }
@@ -153,7 +169,6 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tracer_core::alert::sample;
 
     fn folder(name: &str) -> PathBuf {
