@@ -160,6 +160,9 @@ impl Engine {
         let Some((id, side)) = self.connections.find(record.cookie) else { return };
         let Some(connection) = self.connections.get_mut(id) else { return };
         let both = connection.end(side.other()).is_some() || connection.counts_for().is_none();
+        // What its client has sent behind this exchange waits from now on, as long as its server has not read it.
+        let unread = side == Side::Client
+            && connection.speech.as_ref().is_some_and(|speech| speech.is_whole() && speech.teller == Side::Server);
         let Some(end) = connection.end_mut(side) else { return };
         end.hear(Moment(record.header.at));
         let exchange = &record.exchange;
@@ -173,7 +176,7 @@ impl Engine {
         }
         end.last_exchange = exchange.index;
         end.untold = false;
-        end.in_flight_since = None;
+        end.in_flight_since = unread.then_some(Moment(record.header.at));
         let timed = exchange.request_first != 0
             && exchange.response_first >= exchange.request_first
             && exchange.flags & Exchange::UNTIMED == 0;

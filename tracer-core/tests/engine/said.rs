@@ -56,9 +56,14 @@ fn a_request_is_told_by_what_it_asks_and_one_that_its_server_has_not_read_is_in_
     connection.client.receive(answered, run.now, &mut out);
     run.give(out);
     run.pass(Span::from_millis(300));
+    assert_eq!(run.only_call().in_flight, 0);
     let mut out = Vec::new();
-    // The next one is not read.
+    // The next one is not read, which is known before anybody looks.
     connection.client.send(asked, run.now, &mut out);
+    run.give(out);
+    run.pass(Span::from_millis(100));
+    assert_eq!(run.only_call().in_flight, 1);
+    let mut out = Vec::new();
     connection.client.snapshot(run.now, &mut out);
     connection.server.snapshot(run.now, &mut out);
     run.give(out);

@@ -101,7 +101,8 @@ impl Capture {
         let (kernel_log, counters) = (self.kernel_log, self.kernel_counters);
         let (plane, budget) = (configuration.plane()?, configuration.budget()?);
         let (detail, ring) = (configuration.detail()?.detail(), configuration.ring_kib()? << 10);
-        Live::start(live::Options { plane, detail, budget, ring, kernel_log, counters, extras }, stop)
+        let window = configuration.window()?;
+        Live::start(live::Options { plane, detail, budget, ring, kernel_log, counters, window, extras }, stop)
     }
 }
 

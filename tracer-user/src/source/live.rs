@@ -20,7 +20,7 @@ use tracer_core::budget::Budget;
 use tracer_core::graph::snapshot::Degradation;
 use tracer_core::identity::ProcessKey;
 use tracer_core::input::{Choice, Detail, Input, ProcessFacts, Start};
-use tracer_core::time::Moment;
+use tracer_core::time::Span;
 
 /// Between two drains while there is traffic.
 const DRAIN_EVERY: Duration = Duration::from_millis(100);
@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) kernel_log: bool,
     /// Whether to say at the end what each hook counted.
     pub(crate) counters: bool,
+    /// The length of windows.
+    pub(crate) window: Span,
     pub(crate) extras: Extras,
 }
 
@@ -73,7 +75,6 @@ pub(crate) struct Live {
     started: bool,
     /// Whether the last drain found nothing.
     idle: bool,
-    last_snapshot: Moment,
     pace: Pace,
     /// Records taken out of the ring until then.
     received_before: u64,
@@ -109,8 +110,7 @@ impl Live {
             host,
             started: false,
             idle: false,
-            last_snapshot: clock::now(),
-            pace: Pace::default(),
+            pace: Pace::new(options.window, clock::now()),
             received_before: 0,
             lost: 0,
             whole_looks: 0,
@@ -119,6 +119,7 @@ impl Live {
 
     fn begin(&mut self, each: &mut dyn FnMut(Delivery<'_>)) -> Result<()> {
         let (at, wall, boottime_ahead) = (clock::now(), clock::wall(), clock::boottime_ahead());
+        self.pace.begin(at);
         let host = self.host.clone();
         each(Delivery::Input(Input::Start(Start { host, at, wall, boottime_ahead })));
         each(Delivery::Input(Input::Hosts(hosts::read())));
@@ -150,7 +151,6 @@ impl Live {
     /// Looks at all sockets, then takes what has come in the meantime; returns how many records that were.
     fn look(&mut self, last: bool, each: &mut dyn FnMut(Delivery<'_>)) -> Result<u64> {
         let began = clock::now();
-        self.last_snapshot = began;
         let loss = self.capture.loss()?;
         if loss.ring_full != self.lost {
             self.lost = loss.ring_full;
@@ -171,7 +171,7 @@ impl Live {
         let found_nothing = found.is_empty();
         let records = self.drain_with(found, each)?;
         let told_nothing = std::mem::replace(&mut self.received_before, self.received) == self.received;
-        self.pace.looked(took, found_nothing && told_nothing);
+        self.pace.looked(began, took, found_nothing && told_nothing);
         // Read after the records: what is lost is never told later than what it is missing from.
         each(Delivery::Input(Input::Loss(self.capture.loss()?)));
         if let Some(overflows) = self.queues.look() {
@@ -293,13 +293,12 @@ impl Source for Live {
         // What came before falling asleep wakes nobody.
         let mut records = if self.idle { self.drain(each)? } else { 0 };
         if records == 0 {
-            let until_snapshot = self.pace.every().0.saturating_sub(clock::now().since(self.last_snapshot).0);
-            let until_snapshot = Duration::from_nanos(until_snapshot);
-            self.capture.wait(if self.idle { until_snapshot } else { until_snapshot.min(DRAIN_EVERY) })?;
+            let until_look = Duration::from_nanos(self.pace.wait(clock::now()).0);
+            self.capture.wait(if self.idle { until_look } else { until_look.min(DRAIN_EVERY) })?;
         }
         records += self.drain(each)?;
         self.meter.end_sample(&self.capture);
-        if clock::now().since(self.last_snapshot) >= self.pace.every() {
+        if self.pace.wait(clock::now()) == Span::ZERO {
             records += self.look(false, each)?;
         }
         self.idle = records == 0;
