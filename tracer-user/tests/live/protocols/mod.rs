@@ -10,8 +10,8 @@ mod lookups;
 mod messaging;
 mod privacy;
 mod stores;
-mod web;
 mod tls;
+mod web;
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -73,8 +73,12 @@ fn account(source: &str, name: &str, arguments: &[&str]) -> Value {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{name} failed");
-    let told: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-    serde_json::from_value(told["operations"].clone()).unwrap()
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+/// What it says that it asked and was answered.
+fn report(source: &str, name: &str, arguments: &[&str]) -> Operations {
+    serde_json::from_value(account(source, name, arguments)["operations"].take()).unwrap()
 }
 
 /// What the tracer counted.
