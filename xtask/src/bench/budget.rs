@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use super::overhead::{self, Placement};
-use super::{Results, reasons};
+use super::reasons::{self, Reason};
+use super::{DEFAULT, Results};
 use crate::sample::mebibytes;
 
 /// What a row of the budget is about.
@@ -65,7 +66,6 @@ struct Row {
 /// Requests a second on one host of which none may be lost; pipelines and HTTP/2 on loopback make several times as many.
 const USUAL: f64 = 150_000.0;
 
-const DEFAULT: &str = "default";
 const COUNTS: &str = "counts";
 
 const fn ratio(title: &'static str, load: &'static str, limit: f64) -> Row {
@@ -126,7 +126,7 @@ pub(super) struct Standing {
     pub(super) reached: String,
     pub(super) met: bool,
     /// Why it is not met.
-    pub(super) reason: Option<String>,
+    pub(super) reason: Option<Reason>,
 }
 
 /// Rows as a table, and below it the reasons of those that are not met.
@@ -139,7 +139,11 @@ pub(super) fn table(standings: &[Standing]) -> String {
     let missed: Vec<_> = standings.iter().filter_map(|row| Some((row.title, row.reason.as_ref()?))).collect();
     if !missed.is_empty() {
         text.push_str("\nWhat is not met, and why:\n\n");
-        missed.iter().for_each(|(title, reason)| text.extend(["- ", title, ": ", reason, "\n"]));
+    }
+    for (place, (title, Reason { why, figures })) in missed.iter().enumerate() {
+        let before = missed.iter().take(place).find(|(_, before)| before.why == *why);
+        let why = before.map_or_else(|| why.clone(), |(title, _)| format!("as for \"{title}\""));
+        let _ = writeln!(text, "- {title}: {why}{figures}");
     }
     text
 }

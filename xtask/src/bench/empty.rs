@@ -56,8 +56,7 @@ pub(super) fn run() -> Result<()> {
     let mut attached = Vec::new();
     for name in TRACE_POINTS {
         let text = CString::new(name)?;
-        let open =
-            Open { name: text.as_ptr().addr() as u64, program: u32::try_from(program.as_raw_fd())?, padding: 0 };
+        let open = Open { name: text.as_ptr().addr() as u64, program: u32::try_from(program.as_raw_fd())?, padding: 0 };
         attached.push(bpf(RAW_TRACEPOINT_OPEN, &open).with_context(|| format!("attaching to {name}"))?);
     }
     let stop = Arc::new(AtomicBool::new(false));

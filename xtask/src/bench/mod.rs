@@ -3,6 +3,7 @@
 //! Invariant: what is written was measured by this run, on this machine; settings of the kernel that are changed for it
 //! are put back. Memory: the results.
 
+mod again;
 mod budget;
 mod empty;
 mod fine;
@@ -11,6 +12,7 @@ mod hold;
 mod loads;
 mod machine;
 mod overhead;
+mod pages;
 mod pipeline;
 mod process;
 mod programs;
@@ -20,7 +22,6 @@ mod statistics;
 mod tool;
 pub(crate) mod work;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ enum What {
     Overhead(Overhead),
     /// What user space takes for each record, connection and call, and how that grows
     Pipeline(pipeline::Options),
+    /// Write docs/performance.md and docs/pipeline.md again, from the figures beside them
+    Pages,
 }
 
 #[derive(clap::Args)]
@@ -83,8 +86,8 @@ struct Overhead {
     /// Install what is missing without asking
     #[arg(long)]
     yes: bool,
-    /// Write docs/performance.md and docs/performance.json
-    #[arg(long, conflicts_with_all = ["only", "placement", "fine"])]
+    /// Write docs/performance.md and docs/performance.json; what only some of it was measured again for keeps the rest
+    #[arg(long)]
     write: bool,
 }
 
@@ -104,6 +107,9 @@ struct Results {
     growth: Vec<growth::Row>,
     /// What could not be measured of the tracer, and why.
     missing: Vec<String>,
+    /// What was measured again later, and where.
+    #[serde(default)]
+    again: Vec<again::Again>,
 }
 
 /// The tracer on an idle host.
@@ -117,7 +123,9 @@ struct Idle {
 }
 
 /// Loads that modes and other tools are compared by.
-const COMPARED: [&str; 6] = ["ping-pong", "nginx", "nginx-connections", "redis-16", "getppid", "zeros"];
+const COMPARED: [&str; 7] = ["ping-pong", "nginx", "nginx-connections", "redis-16", "bulk", "getppid", "zeros"];
+/// The tracer as it is.
+const DEFAULT: &str = "default";
 /// The tool that does nothing at the same trace points.
 const EMPTY: &str = "empty hooks";
 
@@ -125,6 +133,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     match &options.what {
         What::Overhead(options) => overhead(options),
         What::Pipeline(options) => pipeline::run(options),
+        What::Pages => pages::write(),
     }
 }
 
@@ -138,23 +147,22 @@ fn overhead(options: &Overhead) -> Result<ExitCode> {
         None => build::run(&build::Options { release: true })?,
     };
     let folder = tempfile::tempdir().context("making a folder for the measurement")?;
-    let results = measure(options, &tracer, folder.path())?;
+    let mut results = measure(options, &tracer, folder.path())?;
+    let is_part = options.fine || options.placement.is_some() || !options.only.is_empty();
+    if options.write && is_part {
+        results = again::into(pages::kept("performance")?, results);
+    }
     let page = report::page(&results);
     println!("{page}");
     if options.write {
-        let docs = host::workspace().join("docs");
-        let json = serde_json::to_string_pretty(&results).context("writing JSON")? + "\n";
-        for (name, text) in [("performance.json", &json), ("performance.md", &page)] {
-            fs::write(docs.join(name), text).with_context(|| format!("writing docs/{name}"))?;
-            eprintln!("wrote docs/{name}");
-        }
+        pages::keep("performance", &results)?;
     }
     // What was measured is written in any case, and what was not is no success.
     Ok(if results.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> {
-    let default = Tool::tracer("default", tracer, &[]);
+    let default = Tool::tracer(DEFAULT, tracer, &[]);
     let modes = [
         Tool::tracer("counts", tracer, &["--detail", "counts"]),
         Tool::tracer("exchanges", tracer, &["--detail", "exchanges"]),
@@ -175,6 +183,7 @@ fn measure(options: &Overhead, tracer: &Path, folder: &Path) -> Result<Results> 
         idle: None,
         growth: Vec::new(),
         missing: Vec::new(),
+        again: Vec::new(),
     };
     let _off = Statistics::set(false)?;
     if options.idle_seconds > 0.0 {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::Results;
 use super::budget::{standings, table};
-use super::{fine, growth, loads, overhead};
+use super::{again, fine, growth, loads, overhead};
 use crate::sample::mebibytes;
 
 /// The page.
@@ -18,6 +18,9 @@ pub(super) fn page(results: &Results) -> String {
         ": by `cargo xtask bench overhead --write`, which writes this page. Nothing here is written by hand.\n\n\
          {machine}.\n"
     );
+    for again::Again { machine, what } in &results.again {
+        let _ = writeln!(text, "Measured again on {}, commit `{}`: {what}.\n", machine.date, machine.commit);
+    }
     let _ = writeln!(text, "## Budget\n\n{}", table(&standings(results)).trim_end());
     fine_table(&mut text, results);
     let _ = writeln!(
@@ -210,6 +213,7 @@ mod tests {
                 lost: 0,
             }],
             missing: vec!["10 connections of 10 calls: it ended".to_owned()],
+            again: Vec::new(),
         };
         let page = page(&results);
         for line in [

@@ -6,11 +6,11 @@
 mod figures;
 mod page;
 
-use std::fs;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
+use super::pages;
 use crate::host;
 use figures::Figures;
 
@@ -42,12 +42,7 @@ pub(in crate::bench) fn run(options: &Options) -> Result<ExitCode> {
     let page = page::page(&figures)?;
     println!("{page}");
     if options.write {
-        let docs = host::workspace().join("docs");
-        let json = serde_json::to_string_pretty(&figures).context("writing JSON")? + "\n";
-        for (name, text) in [("pipeline.json", &json), ("pipeline.md", &page)] {
-            fs::write(docs.join(name), text).with_context(|| format!("writing docs/{name}"))?;
-            eprintln!("wrote docs/{name}");
-        }
+        pages::keep("pipeline", &figures)?;
     }
     let met = page::budget(&figures)?.iter().all(|row| row.met);
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -57,4 +52,9 @@ fn bench(name: &str) -> Command {
     let mut cargo = host::cargo();
     cargo.args(["bench", "--quiet", "--package", "tracer-core", "--bench", name]);
     cargo
+}
+
+/// The page for figures that were kept.
+pub(in crate::bench) fn page_of(json: &str) -> Result<String> {
+    page::page(&serde_json::from_str(json).context("reading the figures")?)
 }
