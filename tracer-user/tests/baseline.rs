@@ -255,6 +255,35 @@ fn a_file_that_every_user_can_write_or_replace_is_refused_with_the_command_that_
 }
 
 #[test]
+fn what_was_added_by_hand_is_there_after_learning_again() {
+    let folder = Folder::new("again");
+    let learn = ["baseline", "learn", "--tape", "day.tape", "calls.json"];
+    let (code, _, error) = said(&folder, &["simulate", "day.tape"]);
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = said(&folder, &learn);
+    assert_eq!(code, 0, "{error}");
+    let path = folder.0.join("calls.json");
+    let read = || serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
+    let mut calls = read();
+    let allow = json!([{ "from": "program:backup*", "to": "*", "comment": "every night" }]);
+    let deny = json!([{ "to": "program:database", "from": "program:web*", "comment": "through the service only" }]);
+    (calls["allow"], calls["deny"]) = (allow.clone(), deny.clone());
+    let learned = calls["calls"].as_array_mut().unwrap();
+    let count = learned.len();
+    learned.truncate(count / 2);
+    fs::write(&path, calls.to_string()).unwrap();
+    let (code, _, error) = said(&folder, &learn);
+    assert_eq!(code, 0, "{error}");
+    let again = read();
+    assert_eq!(again["calls"].as_array().unwrap().len(), count);
+    for (name, entries) in [("allow", &allow), ("deny", &deny)] {
+        for (key, value) in entries[0].as_object().unwrap() {
+            assert_eq!(&again[name][0][key], value, "{name}");
+        }
+    }
+}
+
+#[test]
 fn learning_from_what_is_no_tape_changes_nothing() {
     let folder = Folder::new("tape");
     let path = folder.file("calls.json", baseline(&[call("web", "db", 5432, 600)]));
