@@ -19,6 +19,8 @@ pub(super) type Piece = (Side, Option<Box<[u8]>>, Moment, bool);
 pub(super) struct Openings {
     /// Only what is spoken in datagrams is looked for.
     datagrams: bool,
+    /// The connection is older than the bytes.
+    older: bool,
     pieces: Vec<Piece>,
     client: Opening,
     server: Opening,
@@ -49,7 +51,7 @@ impl Openings {
     pub(super) fn older() -> Self {
         let lost = || Opening { lost: true, ..Opening::default() };
         let holes = [Side::Client, Side::Server].map(|side| (side, None, Moment::default(), false));
-        Self { pieces: holes.into(), client: lost(), server: lost(), ..Self::default() }
+        Self { older: true, pieces: holes.into(), client: lost(), server: lost(), ..Self::default() }
     }
 
     /// Of datagrams.
@@ -74,9 +76,11 @@ impl Openings {
         opening.full |= full || opening.bytes.len() >= OPENING_BYTES;
     }
 
-    /// A message begins with the next bytes of a side, whatever was missing before.
+    /// A message begins with the next bytes of a side, whatever was missing before. Of an older connection that is not
+    /// taken for granted: what its parser would have to know may have been said before.
     pub(super) fn realign(&mut self, side: Side) {
-        self.opening(side).aligned = true;
+        let older = self.older;
+        self.opening(side).aligned = !older;
     }
 
     pub(super) fn gap(&mut self, side: Side) {
