@@ -48,6 +48,8 @@ pub(super) fn rabbitmq(folder: &Folder, server: u16) -> (Server, Server) {
     std::fs::set_permissions(folder.file(".erlang.cookie"), std::os::unix::fs::PermissionsExt::from_mode(0o400))
         .unwrap();
     let settings = [
+        // The script becomes the broker; otherwise that is a child of it, which outlives it.
+        "RUNNING_UNDER_SYSTEMD=1".to_owned(),
         format!("ERL_EPMD_PORT={names}"),
         "ERL_EPMD_ADDRESS=127.0.0.1".to_owned(),
         format!("RABBITMQ_DIST_PORT={distribution}"),
