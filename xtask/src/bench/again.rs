@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Results;
 use super::machine::Machine;
-use super::{Results, fine, loads};
 
 /// What was measured again, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,15 +18,9 @@ pub(super) struct Again {
 
 /// The kept results with the rows of `new` among them.
 pub(super) fn into(mut kept: Results, new: Results) -> Results {
-    let overhead = new.overhead.iter().map(|row| {
-        (loads::LOADS.iter().find(|load| load.name == row.load).map(|load| load.title), row.placement.title())
-    });
-    let fine = new
-        .fine
-        .iter()
-        .map(|row| (fine::LOADS.iter().find(|load| load.name == row.load).map(|load| load.title), "fine mode"));
-    let mut what: Vec<String> =
-        overhead.chain(fine).filter_map(|(title, place)| Some(format!("{} ({place})", title?))).collect();
+    let overhead = new.overhead.iter().map(|row| (row.title(), row.placement.title()));
+    let fine = new.fine.iter().map(|row| (row.title(), "fine mode"));
+    let mut what: Vec<String> = overhead.chain(fine).map(|(title, place)| format!("{title} ({place})")).collect();
     what.extend(new.start.map(|_| "the start".to_owned()));
     what.extend(new.idle.map(|_| "the idle host".to_owned()));
     what.extend((!new.programs.is_empty()).then(|| "the kernel programs".to_owned()));

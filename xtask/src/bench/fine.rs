@@ -80,6 +80,13 @@ pub(super) struct Row {
     pub(super) cycles: u32,
 }
 
+impl Row {
+    /// What the load is, for a person.
+    pub(super) fn title(&self) -> &str {
+        LOADS.iter().find(|load| load.name == self.load).map_or(&self.load, |load| load.title)
+    }
+}
+
 type Windows = Arc<Mutex<Vec<(u64, u64)>>>;
 
 /// The running load.

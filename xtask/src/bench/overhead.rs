@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::loads::{Done, Load, Served};
+use super::loads::{self, Done, Load, Served};
 use super::process::busy_seconds;
 use super::statistics::{median, spread};
 use super::tool::Tool;
@@ -72,6 +72,13 @@ pub(super) struct Row {
     /// What a tracer says it lost; requests that it saw for each that was made (where the client knows).
     pub(super) lost: Option<u64>,
     pub(super) seen: Option<f64>,
+}
+
+impl Row {
+    /// What the load is, for a person.
+    pub(super) fn title(&self) -> &str {
+        loads::LOADS.iter().find(|load| load.name == self.load).map_or(&self.load, |load| load.title)
+    }
 }
 
 /// One run.

@@ -23,28 +23,29 @@ fn performance(json: &str) -> Result<String> {
 
 /// The figures that were kept.
 pub(super) fn kept<T: DeserializeOwned>(name: &str) -> Result<T> {
-    let path = host::workspace().join("docs").join(format!("{name}.json"));
-    let json = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_str(&json).with_context(|| format!("reading {}", path.display()))
+    serde_json::from_str(&text(name)?).with_context(|| format!("reading docs/{name}.json"))
 }
 
 /// Keeps figures in docs/, and writes their page.
 pub(super) fn keep(name: &str, figures: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(figures).context("writing JSON")? + "\n";
     put(&format!("{name}.json"), &json)?;
-    write().map(drop)
+    let mut pages = PAGES.iter().filter(|(page, _)| *page == name);
+    pages.try_for_each(|(_, render)| put(&format!("{name}.md"), &render(&json)?))
 }
 
-/// Writes every page whose figures are there.
+/// Writes every page again.
 pub(super) fn write() -> Result<ExitCode> {
     for (name, render) in PAGES {
-        let path = host::workspace().join("docs").join(format!("{name}.json"));
-        if path.exists() {
-            let json = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            put(&format!("{name}.md"), &render(&json)?)?;
-        }
+        put(&format!("{name}.md"), &render(&text(name)?)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The figures of a page, as they were kept.
+fn text(name: &str) -> Result<String> {
+    let path = host::workspace().join("docs").join(format!("{name}.json"));
+    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }
 
 fn put(name: &str, text: &str) -> Result<()> {

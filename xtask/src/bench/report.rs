@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::Results;
 use super::budget::{standings, table};
-use super::{again, fine, growth, loads, overhead};
+use super::{again, growth, overhead};
 use crate::sample::mebibytes;
 
 /// The page.
@@ -52,7 +52,7 @@ fn fine_table(text: &mut String, results: &Results) {
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in &results.fine {
-        let title = fine::LOADS.iter().find(|load| load.name == row.load).map_or(row.load.as_str(), |load| load.title);
+        let title = row.title();
         let _ = writeln!(
             text,
             "| {title} | {} | {:.3} | {:+.3} | {:+.3} | {:.3} | {:.3} | {:.3} | {} of {} |",
@@ -70,7 +70,7 @@ fn fine_table(text: &mut String, results: &Results) {
 }
 
 fn throughput_row(text: &mut String, row: &overhead::Row) {
-    let title = loads::LOADS.iter().find(|load| load.name == row.load).map_or(row.load.as_str(), |load| load.title);
+    let title = row.title();
     let optional = |figure: Option<String>| figure.unwrap_or_default();
     let _ = writeln!(
         text,
@@ -152,6 +152,7 @@ fn megabytes(kib: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::bench::Idle;
+    use crate::bench::fine;
     use crate::bench::machine::Machine;
     use crate::bench::overhead::Placement;
 
