@@ -35,7 +35,6 @@ offsets! {
     sock_type: "sock"."sk_type",
     sock_shutdown: "sock"."sk_shutdown",
     sock_flags: "sock"."__sk_common.skc_flags",
-    sock_pacing: "sock"."sk_pacing_status",
     sock_locks: "sock"."sk_userlocks",
     net_inum: "net"."ns.inum",
     tcp_write_seq: "tcp_sock"."write_seq",
@@ -63,6 +62,7 @@ offsets! {
     task_comm: "task_struct"."comm",
     task_cred: "task_struct"."cred",
     task_mm: "task_struct"."mm",
+    task_storage: "task_struct"."bpf_storage",
     cred_uid: "cred"."uid",
     mm_arg_start: "mm_struct"."arg_start",
     mm_arg_end: "mm_struct"."arg_end",
@@ -129,8 +129,41 @@ pub struct Settings {
     /// `CLOCK_MONOTONIC` nanoseconds: a datagram that comes first and earlier than this may be the answer to one that was
     /// sent before the tracer.
     pub answers_until: u64,
+    /// What the kernel's BTF calls `struct tcp_sock`: the number of its type.
+    pub tcp_sock: u64,
     /// Numbers of system calls on this architecture, in the order of [`SystemCall`].
     pub system_calls: [u64; SystemCall::COUNT],
+}
+
+/// The instruction with which the programs see a socket as a TCP socket: as it is compiled, and as user space makes it
+/// before they are loaded (`Documentation/bpf/standardization/instruction-set.rst`; `struct bpf_insn`).
+#[derive(Debug)]
+pub struct Cast;
+
+impl Cast {
+    /// `bpf_skc_to_tcp_sock` (`enum bpf_func_id`).
+    pub const HELPER: i32 = 137;
+    /// `BPF_JMP | BPF_CALL`.
+    const CALL: u8 = 0x85;
+    /// `BPF_PSEUDO_KFUNC_CALL`, in the upper half of the registers' byte.
+    const KERNEL_FUNCTION: u8 = 2 << 4;
+
+    /// The call of the helper.
+    #[must_use]
+    pub const fn of_helper() -> [u8; 8] {
+        Self::call(0, Self::HELPER as u32)
+    }
+
+    /// The call of the kernel's function that has this number in its BTF.
+    #[must_use]
+    pub const fn of_function(number: u32) -> [u8; 8] {
+        Self::call(Self::KERNEL_FUNCTION, number)
+    }
+
+    const fn call(registers: u8, number: u32) -> [u8; 8] {
+        let [a, b, c, d] = number.to_le_bytes();
+        [Self::CALL, registers, 0, 0, a, b, c, d]
+    }
 }
 
 /// Indices into [`Settings::system_calls`].
@@ -164,6 +197,7 @@ impl Settings {
         compat_bits: 0,
         reads_memory: 0,
         answers_until: u64::MAX,
+        tcp_sock: 0,
         system_calls: [0; SystemCall::COUNT],
     };
 }

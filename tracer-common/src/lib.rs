@@ -15,7 +15,7 @@ pub mod record;
 pub mod socket;
 
 pub use counters::{Counters, Site, SiteCounters};
-pub use kernel::{Census, Control, Detail, ListenerKey, Offsets, Reader, Settings, SystemCall};
+pub use kernel::{Cast, Census, Control, Detail, ListenerKey, Offsets, Reader, Settings, SystemCall};
 pub use latency::LatencySlot;
 pub use record::{
     ExchangeRecord, ExecRecord, FlowRecord, ForkRecord, Header, PayloadRecord, RecordKind, SocketCause, SocketRecord,

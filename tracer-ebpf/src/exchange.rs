@@ -282,9 +282,14 @@ pub(crate) fn finish(state: &mut SocketState, at: u64, tally: Tally) {
 /// What the running thread is serving.
 #[inline(always)]
 fn serving(flags: u64) -> Option<&'static mut Serving> {
+    let task = current_task();
     // SAFETY: the map is task storage of `Serving`, and the task is the running one.
     unsafe {
-        bpf_task_storage_get(maps::handle(&SERVING), current_task().cast_mut().cast(), core::ptr::null_mut(), flags)
+        // Most clients serve nobody: their threads have no storage of any map.
+        if flags == 0 && follow(task, offset!(task_storage)).is_null() {
+            return None;
+        }
+        bpf_task_storage_get(maps::handle(&SERVING), task.cast_mut().cast(), core::ptr::null_mut(), flags)
             .cast::<Serving>()
             .as_mut()
     }

@@ -7,7 +7,7 @@
 #[cfg(not(feature = "system-calls"))]
 use crate::emit::tally;
 use crate::emit::{self, Tally};
-use crate::kernel::{Object, Sequences, current_task, load, offset, sequences};
+use crate::kernel::{Object, Sequences, current_task, sequences};
 use crate::{datagram, exchange, local, payload, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
@@ -48,7 +48,7 @@ pub(crate) fn sent(socket: Object, length: i32, tally: Tally) {
     let (state, at) = match socket::transport(socket) {
         Some(TransportKind::TCP) if length > 0 => {
             let now = sequences(socket);
-            let at = when_sent(socket, now);
+            let at = when_sent(now);
             let Some(state) = enter(socket, at, tally) else { return };
             exchange::sent(state, socket, length as u32, now, at, tally);
             (state, at)
@@ -111,10 +111,18 @@ fn enter(socket: Object, at: u64, tally: Tally) -> Option<&'static mut SocketSta
 }
 
 /// When what has just been sent on a TCP socket left: as TCP noted it for its last packet if nothing waits any more, which
-/// is nearer to the truth than the end of the system call and costs no reading of a clock.
+/// is nearer to the truth than the end of the system call and costs no reading of a clock. Where TCP spaces packets out
+/// (BBR), it has noted when the next one may leave, which lies in the future by the length of one packet at most; the moment
+/// at which it was last busy with the socket lies not before the departure, and is it where nothing has arrived since.
 #[inline(always)]
-fn when_sent(socket: Object, now: Sequences) -> u64 {
-    if now.written == now.next && now.departed != 0 && !is_paced(socket) { now.departed } else { emit::now() }
+fn when_sent(now: Sequences) -> u64 {
+    if now.written != now.next || now.departed == 0 {
+        emit::now()
+    } else if now.departed < now.refreshed {
+        now.departed
+    } else {
+        now.refreshed
+    }
 }
 
 /// When the owner of a TCP socket has received something: the moment that TCP took when it handed out the bytes
@@ -122,13 +130,6 @@ fn when_sent(socket: Object, now: Sequences) -> u64 {
 #[inline(always)]
 fn when_received(now: Sequences, length: i32) -> u64 {
     if length > 0 && now.refreshed != 0 { now.refreshed } else { emit::now() }
-}
-
-/// Whether TCP may note for a packet a moment that lies in the future, to space them out.
-#[inline(always)]
-fn is_paced(socket: Object) -> bool {
-    // SAFETY: `socket` comes from the hook.
-    unsafe { load::<u32>(socket, offset!(sock_pacing)) != 0 }
 }
 
 /// Reports that the running process owns the socket now. Rare, so out of the way of what is done for each input and output.

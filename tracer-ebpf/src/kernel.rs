@@ -9,8 +9,12 @@ use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 #[cfg(feature = "system-calls")]
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 #[cfg(not(feature = "system-calls"))]
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock};
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_unix_sock};
 use core::ffi::c_void;
+#[cfg(not(feature = "system-calls"))]
+use crate::maps::setting;
+#[cfg(not(feature = "system-calls"))]
+use tracer_common::Cast;
 use tracer_common::{Offsets, ProcessId};
 
 /// Written by user space before the programs are loaded; constant for the verifier.
@@ -95,12 +99,31 @@ pub(crate) fn unix(socket: Object) -> Object {
     unsafe { bpf_skc_to_unix_sock(socket.cast_mut()) as Object }
 }
 
-/// The socket as a TCP socket; null when it is none.
+/// A TCP socket as such; for another one it may be null, or nonsense.
+///
+/// As it stands here, a helper looks what kind of socket it is. Before the programs are loaded, user space puts a function
+/// in its place that the verifier takes out again (`tracer-user/src/bpf/cast.rs`): it takes the type as its second argument,
+/// to which the helper pays no heed.
 #[cfg(not(feature = "system-calls"))]
 #[inline(always)]
 pub(crate) fn tcp(socket: Object) -> Object {
-    // SAFETY: the helper takes any socket and returns null when it is not TCP.
-    unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) as Object }
+    let tcp: Object;
+    // SAFETY: both functions take any socket, and clobber what a call clobbers; what they return is read as `load` says.
+    unsafe {
+        core::arch::asm!(
+            "call {helper}",
+            helper = const Cast::HELPER,
+            in("r1") socket,
+            in("r2") setting!(tcp_sock),
+            lateout("r0") tcp,
+            lateout("r1") _,
+            lateout("r2") _,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+        );
+    }
+    tcp
 }
 
 /// A name of a socket that some descriptor refers to, unique until the next boot: the number of its inode, marked. 0 for

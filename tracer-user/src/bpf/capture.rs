@@ -22,6 +22,7 @@ use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{BtfTracePoint, Iter};
 use aya_log::EbpfLogger;
 use rustix::event::{Timespec, epoll};
+use std::borrow::Cow;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use tracer_common::{Census, Counters, Reader, Site};
@@ -147,8 +148,9 @@ impl Capture {
     fn start_on(plane: Plane, reads_memory: bool, asked: Asked) -> Result<Self> {
         let Asked { ring, kernel_log, follows } = asked;
         privilege::require()?;
-        let load::Kernel { offsets, kernel, mut loader } = load::read_kernel()?;
-        let settings = settings(ring, reads_memory);
+        let load::Kernel { offsets, cast, kernel, mut loader } = load::read_kernel()?;
+        let settings = settings(ring, reads_memory, cast.map_or(0, |cast| cast.tcp_sock));
+        let object = cast.map_or(Ok(Cow::Borrowed(plane.object())), |cast| cast.put_into(plane.object()))?;
         let mut programs = loader
             .btf(Some(&kernel))
             .override_global("OFFSETS", offsets.as_slice(), true)
@@ -157,7 +159,7 @@ impl Capture {
             .map_max_entries("RECORDS", ring)
             // Task storage: the kernel and the programs know it, aya only passes it on.
             .allow_unsupported_maps()
-            .load(plane.object())
+            .load(&object)
             .context("the kernel refused the programs (`tracer doctor` says what works here)")?;
         // Those on input and output, which are the largest, first.
         let hooks = || plane.hooks().iter().chain(HOOKS).chain(follows.then_some(&FOLLOWING));

@@ -75,6 +75,6 @@ fn lockdown() -> String {
 }
 
 fn btf() -> Result<String> {
-    let offsets = offsets::of_this_kernel()?;
+    let (offsets, _) = offsets::of_this_kernel()?;
     Ok(format!("{} structure members found", offsets.len()))
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: every program of the plane is tried, and what came of it is told by its name. Memory: a result for each.
 
+use super::cast::Cast;
 use super::hooks::Hook;
 use super::offsets;
 use super::plane::Plane;
@@ -20,6 +21,8 @@ const THREADS: usize = 2;
 /// What loading needs of the running kernel's type information, which is megabytes.
 pub(super) struct Kernel {
     pub(super) offsets: Vec<u32>,
+    /// Where the kernel has the function for it.
+    pub(super) cast: Option<Cast>,
     pub(super) kernel: Btf,
     pub(super) loader: EbpfLoader<'static>,
 }
@@ -31,9 +34,9 @@ pub(super) fn read_kernel() -> Result<Kernel> {
         let read = scope.spawn(|| (Btf::from_sys_fs(), EbpfLoader::new()));
         (offsets::of_this_kernel(), read.join())
     });
-    let offsets = offsets?;
+    let (offsets, cast) = offsets?;
     let (kernel, loader) = read.map_err(|_| anyhow!("reading the kernel's BTF failed"))?;
-    Ok(Kernel { offsets, kernel: kernel.context("read the kernel's BTF")?, loader })
+    Ok(Kernel { offsets, cast, kernel: kernel.context("read the kernel's BTF")?, loader })
 }
 
 /// How a program is loaded.

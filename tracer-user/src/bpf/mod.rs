@@ -6,6 +6,7 @@
 
 mod addresses;
 mod capture;
+mod cast;
 mod choices;
 pub(crate) mod features;
 mod flows;

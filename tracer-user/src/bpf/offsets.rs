@@ -2,6 +2,7 @@
 //!
 //! Invariant: every offset is found by name or the load fails naming the member. Memory: the BTF is dropped after use.
 
+use super::cast::Cast;
 use anyhow::{Context as _, Result, bail};
 use btf_rs::{Btf, Struct, Type};
 use tracer_common::Offsets;
@@ -10,14 +11,15 @@ use tracer_common::kernel::BIT_FIELDS;
 /// The kernel's own type information.
 pub(crate) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// The offsets of the running kernel.
-pub(crate) fn of_this_kernel() -> Result<Vec<u32>> {
+/// The offsets of the running kernel, and with what it lets a socket be seen as one of TCP.
+pub(super) fn of_this_kernel() -> Result<(Vec<u32>, Option<Cast>)> {
     // Read whole: the library would read it in thousands of pieces.
     let bytes = std::fs::read(KERNEL_BTF).with_context(|| {
         format!("this kernel has no BTF ({KERNEL_BTF}): boot one that is built with CONFIG_DEBUG_INFO_BTF")
     })?;
     let btf = Btf::from_bytes(&bytes).with_context(|| format!("{KERNEL_BTF} cannot be understood"))?;
-    resolve(&btf).context("this kernel is not one that the tracer knows")
+    let offsets = resolve(&btf).context("this kernel is not one that the tracer knows")?;
+    Ok((offsets, Cast::of(&btf)))
 }
 
 /// The offsets in the order of [`Offsets::PATHS`].

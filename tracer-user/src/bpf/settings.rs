@@ -44,8 +44,9 @@ pub(super) fn level(detail: Detail) -> u32 {
     }
 }
 
-/// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read.
-pub(super) fn settings(ring: u32, reads_memory: bool) -> [u64; WORDS] {
+/// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read, `tcp_sock` is
+/// the number of that type.
+pub(super) fn settings(ring: u32, reads_memory: bool, tcp_sock: u32) -> [u64; WORDS] {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let fixed = [
         u64::from(ring / 4),
@@ -54,6 +55,7 @@ pub(super) fn settings(ring: u32, reads_memory: bool) -> [u64; WORDS] {
         tracer_common::kernel::COMPAT_BITS,
         u64::from(reads_memory),
         clock::now().0.saturating_add(nanoseconds(DATAGRAM_ANSWERED_WITHIN)),
+        u64::from(tcp_sock),
     ];
     let calls = SYSTEM_CALLS.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
     let mut all = [0; WORDS];
