@@ -8,7 +8,7 @@ use crate::emit::{self, Tally};
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use tracer_common::record::PAYLOAD_LENGTH;
 use tracer_common::socket::PATH_LENGTH;
-use tracer_common::{PayloadRecord, RecordKind, SocketFlags, SocketState};
+use tracer_common::{PayloadRecord, RecordKind, SiteCounters, SocketFlags, SocketState};
 
 /// Where systemd-resolved answers (systemd-resolved.service(8)), with the NUL that ends it: five words.
 const RESOLVER: [u8; 40] = *b"/run/systemd/resolve/io.systemd.Resolve\0";
@@ -42,9 +42,24 @@ pub(crate) fn is_resolver(path: &[u8; PATH_LENGTH]) -> bool {
 /// Passes on what the running call has just received, if it is an answer of a resolver.
 #[inline(always)]
 pub(crate) fn pass_on(state: &SocketState, length: i32, at: u64, tally: Tally) {
-    if state.flags & SocketFlags::RESOLVES_NAMES == 0 || length <= 0 {
-        return;
+    if state.flags & SocketFlags::RESOLVES_NAMES != 0 && length > 0 {
+        let _ = tell_answer(tally.counters(), state.transport, length as u32, at);
     }
+}
+
+/// Tells what the running call has received; 0. A global function of BTF: the verifier looks at it once, and not on each
+/// path that leads to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tell_answer(counters: *mut SiteCounters, transport: u8, length: u32, at: u64) -> u32 {
+    if !counters.is_null() {
+        tell(transport, length, at, Tally::of(counters));
+    }
+    0
+}
+
+#[inline(always)]
+fn tell(transport: u8, length: u32, at: u64, tally: Tally) {
     let Some(call) = Call::running() else { return };
     let (buffer, room) = call.buffer();
     let Some(place) = emit::reserve::<PayloadRecord>(tally) else { return tally.ring_full() };
@@ -52,10 +67,10 @@ pub(crate) fn pass_on(state: &SocketState, length: i32, at: u64, tally: Tally) {
     unsafe {
         let record = &mut *place;
         record.header = emit::header::<PayloadRecord>(RecordKind::PAYLOAD, at);
-        record.transport = state.transport;
+        record.transport = transport;
         record.padding = [0; 5];
         core::ptr::write_bytes(record.bytes.as_mut_ptr().cast::<u64>(), 0, PAYLOAD_LENGTH / 8);
-        let mut used = length as u64;
+        let mut used = u64::from(length);
         if used > room {
             used = room;
         }

@@ -4,7 +4,7 @@
 //! the first one after it fell asleep, or one that finds the ring filled to the mark, wakes it.
 //! Memory: the ring, and what `maps` says of the records kept aside.
 
-use crate::kernel::{self, Object, follow, load, offset};
+use crate::kernel::{self, Object, current_task, follow, load, offset};
 use crate::maps::{self, CONTROL, COUNTERS, RECORDS, SPILLED, setting};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{
@@ -12,7 +12,7 @@ use aya_ebpf::helpers::generated::{
     bpf_ringbuf_submit,
 };
 use tracer_common::{
-    Exchange, ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind,
+    ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind,
     SiteCounters, SocketCause, SocketRecord, SocketState,
 };
 
@@ -259,12 +259,47 @@ fn must_arrive(cause: u8) -> bool {
     matches!(cause, SocketCause::CLOSED | SocketCause::OWNER | SocketCause::LISTENING)
 }
 
-/// Emits the state of a socket.
+/// Whether it is the owner who runs, so that it can be described.
 #[inline(always)]
-pub(crate) fn socket(socket: Object, state: &SocketState, cause: u8, task: Option<Object>, at: u64, tally: Tally) {
-    let (condition, header) = (Condition::of(socket), header::<SocketRecord>(RecordKind::SOCKET, at));
+fn owner_runs(cause: u8) -> Option<Object> {
+    let by_owner = matches!(cause, SocketCause::CONNECTING | SocketCause::LISTENING | SocketCause::OWNER);
+    if by_owner { Some(current_task()) } else { None }
+}
+
+/// Emits the state of a socket. Where it has its owner for a cause, it is the running process.
+#[inline(always)]
+pub(crate) fn socket(socket: Object, state: &mut SocketState, cause: u8, at: u64, tally: Tally) {
+    let Condition { error, tcp_state } = Condition::of(socket);
+    let condition = u64::from(tcp_state) << 32 | u64::from(error);
+    let _ = tell_socket(state, tally.counters(), condition, u32::from(cause), at);
+}
+
+/// As above, the condition as one word; 0. A global function of BTF: the verifier looks at it once, for any arguments, and not
+/// on each path that leads to it; so for those that follow.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tell_socket(
+    state: *mut SocketState,
+    counters: *mut SiteCounters,
+    condition: u64,
+    cause: u32,
+    at: u64,
+) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
+        if let Some(state) = unsafe { state.as_ref() } {
+            let condition = Condition { error: condition as u32, tcp_state: (condition >> 32) as u8 };
+            submit_socket(state, condition, cause as u8, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn submit_socket(state: &SocketState, condition: Condition, cause: u8, at: u64, tally: Tally) {
+    let (header, task) = (header::<SocketRecord>(RecordKind::SOCKET, at), owner_runs(cause));
     if let Some(place) = reserve::<SocketRecord>(tally) {
-        // SAFETY: `place` was just reserved; the objects come from the hook.
+        // SAFETY: `place` was just reserved; the task is the running one.
         unsafe { write_socket(place, header, condition, state, cause, task) };
         submit(place, tally);
     } else if must_arrive(cause) {
@@ -277,9 +312,34 @@ pub(crate) fn socket(socket: Object, state: &SocketState, cause: u8, task: Optio
     }
 }
 
-/// Emits the state of a flow.
+/// Emits the state of a flow, as [`socket`] does.
 #[inline(always)]
-pub(crate) fn flow(key: &FlowKey, flow: &FlowState, cause: u8, task: Option<Object>, at: u64, tally: Tally) {
+pub(crate) fn flow(key: &FlowKey, flow: &mut FlowState, cause: u8, at: u64, tally: Tally) {
+    let _ = tell_flow(key, flow, tally.counters(), u32::from(cause), at);
+}
+
+/// As above; 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tell_flow(
+    key: *const FlowKey,
+    flow: *mut FlowState,
+    counters: *mut SiteCounters,
+    cause: u32,
+    at: u64,
+) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole key, flow or null be given; so for the counters.
+        if let (Some(key), Some(flow)) = unsafe { (key.as_ref(), flow.as_ref()) } {
+            submit_flow(key, flow, cause as u8, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn submit_flow(key: &FlowKey, flow: &FlowState, cause: u8, at: u64, tally: Tally) {
+    let task = owner_runs(cause);
     if let Some(place) = reserve::<FlowRecord>(tally) {
         // SAFETY: as above.
         unsafe { write_flow(place, key, flow, cause, task, at) };
@@ -296,7 +356,25 @@ pub(crate) fn flow(key: &FlowKey, flow: &FlowState, cause: u8, task: Option<Obje
 
 /// Emits the socket's exchange as finished.
 #[inline(always)]
-pub(crate) fn exchange(state: &SocketState, exchange: &Exchange, at: u64, tally: Tally) {
+pub(crate) fn exchange(state: &mut SocketState, at: u64, tally: Tally) {
+    let _ = tell_exchange(state, tally.counters(), at);
+}
+
+/// As above; 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn tell_exchange(state: *mut SocketState, counters: *mut SiteCounters, at: u64) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
+        if let Some(state) = unsafe { state.as_ref() } {
+            submit_exchange(state, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn submit_exchange(state: &SocketState, at: u64, tally: Tally) {
     let Some(place) = reserve::<ExchangeRecord>(tally) else {
         tally.ring_full();
         return;
@@ -308,7 +386,7 @@ pub(crate) fn exchange(state: &SocketState, exchange: &Exchange, at: u64, tally:
         record.cookie = state.cookie;
         record.owner = state.owner;
         record.totals = state.totals;
-        record.exchange = *exchange;
+        record.exchange = state.exchange;
         record.role = state.role;
         record.padding = [0; 7];
     }

@@ -10,7 +10,7 @@ use crate::latency;
 use crate::maps::{self, SERVING, Serving};
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::bpf_task_storage_get;
-use tracer_common::{Exchange, Phase, Role, SocketFlags, SocketState};
+use tracer_common::{Exchange, Phase, Role, SiteCounters, SocketFlags, SocketState};
 
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE_WAIT: u8 = 8;
@@ -62,7 +62,7 @@ pub(crate) fn received(state: &mut SocketState, socket: Object, length: u32, now
     }
     add(&mut state.totals.bytes_received, u64::from(length));
     if state.flags & SocketFlags::SEND_AHEAD == 0 && send_under_way(state, socket, now.written) {
-        take_turn_of_send(state, at, tally);
+        let _ = take_turn_of_send(state, tally.counters(), at);
     }
     match state.role {
         Role::CLIENT => response(state, length, at),
@@ -137,8 +137,32 @@ fn is_layered(socket: Object) -> bool {
 
 /// `length` bytes, from sequence number `start`, were received some time before now. Rare, so out of the way of what is done
 /// for each input and output.
-#[inline(never)]
+#[inline(always)]
 fn received_unseen(state: &mut SocketState, start: u32, length: u32, at: u64, tally: Tally) {
+    let _ = receive_unseen(state, tally.counters(), start, length, at);
+}
+
+/// As above; 0. A global function of BTF: the verifier looks at it once, and not on each path that leads to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn receive_unseen(
+    state: *mut SocketState,
+    counters: *mut SiteCounters,
+    start: u32,
+    length: u32,
+    at: u64,
+) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
+        if let Some(state) = unsafe { state.as_mut() } {
+            take_unseen(state, start, length, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn take_unseen(state: &mut SocketState, start: u32, length: u32, at: u64, tally: Tally) {
     add(&mut state.totals.bytes_received, u64::from(length));
     let waiting = state.phase == Phase::REQUEST;
     match state.role {
@@ -192,9 +216,22 @@ fn send_under_way(state: &SocketState, socket: Object, written: u32) -> bool {
     ahead && (tcp_state == TCP_ESTABLISHED || tcp_state == TCP_CLOSE_WAIT)
 }
 
-/// Does the turn of a send that is under way where its answer, or the next request, has already arrived.
+/// Does the turn of a send that is under way where its answer, or the next request, has already arrived; 0. A global
+/// function, as [`receive_unseen`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn take_turn_of_send(state: &mut SocketState, at: u64, tally: Tally) {
+extern "C" fn take_turn_of_send(state: *mut SocketState, counters: *mut SiteCounters, at: u64) -> u32 {
+    if !counters.is_null() {
+        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
+        if let Some(state) = unsafe { state.as_mut() } {
+            send_ahead(state, at, Tally::of(counters));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn send_ahead(state: &mut SocketState, at: u64, tally: Tally) {
     match state.role {
         Role::CLIENT if state.phase != Phase::REQUEST => {
             let start = state.sent_sequence;
@@ -274,7 +311,7 @@ pub(crate) fn finish(state: &mut SocketState, at: u64, tally: Tally) {
     if state.phase == Phase::RESPONSE {
         state.phase = Phase::REPORTED;
         if latency::is_told(state, at) {
-            emit::exchange(state, &state.exchange, at, tally);
+            emit::exchange(state, at, tally);
         }
     }
 }

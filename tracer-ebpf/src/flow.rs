@@ -95,7 +95,7 @@ pub(crate) fn look() -> u32 {
 pub(crate) fn own(key: &FlowKey, flow: &mut FlowState, at: u64, tally: Tally) {
     flow.socket.active_at = at;
     if socket::own(&mut flow.socket) {
-        emit::flow(key, flow, SocketCause::OWNER, Some(current_task()), at, tally);
+        emit::flow(key, flow, SocketCause::OWNER, at, tally);
     }
 }
 
@@ -103,6 +103,6 @@ pub(crate) fn own(key: &FlowKey, flow: &mut FlowState, at: u64, tally: Tally) {
 #[inline(always)]
 pub(crate) fn end(key: &FlowKey, flow: &mut FlowState, at: u64, tally: Tally) {
     exchange::finish(&mut flow.socket, at, tally);
-    emit::flow(key, flow, SocketCause::CLOSED, None, at, tally);
+    emit::flow(key, flow, SocketCause::CLOSED, at, tally);
     let _ = FLOWS.remove(key);
 }

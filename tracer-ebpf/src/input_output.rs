@@ -136,5 +136,5 @@ fn when_received(now: Sequences, length: i32) -> u64 {
 #[inline(never)]
 fn report_owner(socket: Object, state: &mut SocketState, tally: Tally) {
     // Not the moment at which a packet left: a look at all sockets may have come in between.
-    emit::socket(socket, state, SocketCause::OWNER, Some(current_task()), emit::now(), tally);
+    emit::socket(socket, state, SocketCause::OWNER, emit::now(), tally);
 }

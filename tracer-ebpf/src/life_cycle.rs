@@ -59,7 +59,7 @@ fn connecting(sk: Object, tally: Tally) {
         state.owner = process_id(task);
         state.owner_thread = load(task, offset!(task_pid));
     }
-    emit::socket(sk, state, SocketCause::CONNECTING, Some(task), at, tally);
+    emit::socket(sk, state, SocketCause::CONNECTING, at, tally);
 }
 
 #[inline(always)]
@@ -72,7 +72,7 @@ fn established(sk: Object, tally: Tally) {
     state.established_at = at;
     state.flags |= SocketFlags::ESTABLISHED;
     if state.role == Role::CLIENT {
-        emit::socket(sk, state, SocketCause::ESTABLISHED, None, at, tally);
+        emit::socket(sk, state, SocketCause::ESTABLISHED, at, tally);
     } else {
         // Reported with its owner at the first input or output, or by the next snapshot.
         state.role = Role::SERVER;
@@ -92,7 +92,7 @@ fn listening(sk: Object, tally: Tally) {
         state.owner_thread = load(task, offset!(task_pid));
     }
     socket::note_listener(&state.tuple, true, tally);
-    emit::socket(sk, state, SocketCause::LISTENING, Some(task), at, tally);
+    emit::socket(sk, state, SocketCause::LISTENING, at, tally);
 }
 
 #[inline(always)]
@@ -136,7 +136,7 @@ fn end(sk: Object, state: &mut SocketState, tally: Tally) {
     }
     exchange::catch_up(state, sk, at, tally);
     exchange::finish(state, at, tally);
-    emit::socket(sk, state, SocketCause::CLOSED, None, at, tally);
+    emit::socket(sk, state, SocketCause::CLOSED, at, tally);
     state.flags |= SocketFlags::CLOSED;
     state.reported = digest(state);
 }

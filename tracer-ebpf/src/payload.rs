@@ -51,7 +51,7 @@ fn is_wanted(state: &mut SocketState, length: u32, sent: bool) -> bool {
     let version = unsafe { (*control).capture_version };
     if state.capture_version != version {
         state.capture_version = version;
-        choose(state);
+        let _ = choose(state);
     }
     match state.capture {
         Capture::NONE => false,
@@ -95,9 +95,19 @@ fn is_error(state: &SocketState, sent: bool) -> bool {
     u64::from(state.error_at) < length && user::<u8>(base + u64::from(state.error_at)) == Some(state.error_byte)
 }
 
-/// What user space has chosen for the socket, or for whom it calls. Rare.
+/// What user space has chosen for the socket, or for whom it calls; 0. Rare. A global function of BTF, as [`tell_stream`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn choose(state: &mut SocketState) {
+extern "C" fn choose(state: *mut SocketState) -> u32 {
+    // SAFETY: the verifier lets nothing but a whole state or null be given.
+    if let Some(state) = unsafe { state.as_mut() } {
+        take_choice(state);
+    }
+    0
+}
+
+#[inline(always)]
+fn take_choice(state: &mut SocketState) {
     let tuple = &state.tuple;
     // The other end tells the same.
     let is_told_there = state.role == Role::CLIENT && is_here(tuple, state.transport);
