@@ -318,9 +318,10 @@ pub(crate) fn flow(key: &FlowKey, flow: &mut FlowState, cause: u8, at: u64, tall
     let _ = tell_flow(key, flow, tally.counters(), u32::from(cause), at);
 }
 
-/// As above; 0.
-#[unsafe(no_mangle)]
-#[inline(never)]
+/// As above; 0. Not a function of its own on the plane of system calls: together, the frames would not fit on the stack of
+/// older kernels.
+#[cfg_attr(not(feature = "system-calls"), unsafe(no_mangle), inline(never))]
+#[cfg_attr(feature = "system-calls", inline(always))]
 extern "C" fn tell_flow(
     key: *const FlowKey,
     flow: *mut FlowState,

@@ -116,7 +116,9 @@ fn take_choice(state: &mut SocketState) {
     }
     let port = if state.role == Role::CLIENT { tuple.remote_port } else { tuple.local_port };
     let key = ListenerKey { netns: tuple.netns, port, transport: u16::from(state.transport) };
-    let chosen = match CAPTURES.get_ptr(&state.cookie) {
+    // From the stack: older kernels take no key from what was given to a global function.
+    let cookie = state.cookie;
+    let chosen = match CAPTURES.get_ptr(&cookie) {
         Some(chosen) => chosen,
         None if state.transport > TransportKind::UDP => return,
         None => match CAPTURES_OF_PORTS.get_ptr(&key) {
