@@ -12,8 +12,8 @@ use aya_ebpf::helpers::generated::{
     bpf_ringbuf_submit,
 };
 use tracer_common::{
-    ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind,
-    SiteCounters, SocketCause, SocketRecord, SocketState,
+    ExchangeRecord, FlowKey, FlowRecord, FlowState, Header, Phase, ProcessId, Reader, RecordKind, SiteCounters,
+    SocketCause, SocketRecord, SocketState,
 };
 
 /// The figures of one hook on this CPU.

@@ -5,14 +5,14 @@
 //! nonsense; on the plane of system calls, where a socket is found by descriptor, it is read by a helper that
 //! cannot fault. Memory: one read-only [`Offsets`].
 
+#[cfg(not(feature = "system-calls"))]
+use crate::maps::setting;
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 #[cfg(feature = "system-calls")]
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_unix_sock};
 use core::ffi::c_void;
-#[cfg(not(feature = "system-calls"))]
-use crate::maps::setting;
 #[cfg(not(feature = "system-calls"))]
 use tracer_common::Cast;
 use tracer_common::{Offsets, ProcessId};

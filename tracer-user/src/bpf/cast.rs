@@ -34,7 +34,8 @@ impl Cast {
     /// Puts the function in the place of each call of the helper.
     pub(super) fn put_into(self, object: &[u8]) -> Result<Cow<'_, [u8]>> {
         let parsed = object::File::parse(object).context("the object of the programs cannot be understood")?;
-        let is_code = |flags| matches!(flags, SectionFlags::Elf { sh_flags } if sh_flags & u64::from(SHF_EXECINSTR) != 0);
+        let is_code =
+            |flags| matches!(flags, SectionFlags::Elf { sh_flags } if sh_flags & u64::from(SHF_EXECINSTR) != 0);
         let code = parsed.sections().filter(|section| is_code(section.flags()));
         let mut changed = object.to_vec();
         for (start, length) in code.filter_map(|section| section.file_range()) {

@@ -15,10 +15,10 @@ const SHARED: &str = "shared";
 /// Instructions at most, by program: on sockets, and on system calls.
 const MOST: &[(&str, usize, usize)] = &[
     ("census", 2700, 4060),
-    ("destroy", 1600, 1650),
+    ("destroy", 1180, 1220),
     ("exec", 980, 1130),
-    ("flows", 740, 740),
-    ("fork", 130, 330),
+    ("flows", 650, 650),
+    ("fork", 140, 180),
     ("living", 30, 70),
     ("receive", 1000, 0),
     ("receive_address4", 60, 0),
@@ -29,10 +29,10 @@ const MOST: &[(&str, usize, usize)] = &[
     ("send", 1000, 0),
     ("send_address4", 60, 0),
     ("send_address6", 60, 0),
-    ("shared", 12180, 17930),
-    ("snapshot", 1450, 1500),
+    ("shared", 8950, 17930),
+    ("snapshot", 1330, 1400),
     ("stale", 40, 40),
-    ("state", 3360, 3880),
+    ("state", 2200, 2540),
     ("system_call", 0, 630),
 ];
 

@@ -21,7 +21,8 @@ pub(super) fn of(figure: &Figure, results: &Results) -> Option<Reason> {
             let why = match load {
                 "bulk" => bulk(results),
                 "nginx-connections" => connections(row, results),
-                _ => requests(results),
+                "ping-pong" => requests(results),
+                _ => format!("{}. {ERRORS}", requests(results)),
             };
             let Row { cpu_without, cpu_with, control_least, control_most, .. } = row;
             let figures = format!(
@@ -42,6 +43,10 @@ pub(super) fn of(figure: &Figure, results: &Results) -> Option<Reason> {
     }
 }
 
+/// Where the protocol is known.
+const ERRORS: &str = "Beside that the first bytes of each answer are read in the server's memory (twice where it gives several buffers), as \
+                      every error is told, not a share of them";
+
 /// What a round trip takes more, and how much of that hooks do that do nothing.
 fn requests(results: &Results) -> String {
     let fine = |tool: &str| results.fine.iter().find(|row| row.load == "round-trip" && row.tool == tool);
@@ -49,7 +54,8 @@ fn requests(results: &Results) -> String {
     format!(
         "in fine mode, which resolves more, a round trip takes {:.2} µs more, {:.2} µs of it for four hooks that do nothing yet. \
          What is left counts and times both ends. Tried and kept: TCP's own moments in place of readings of the clock, one look-up for \
-         each call, one record of 512, what is rare out of the way (\"Cost is kept down\" in ARCHITECTURE.md)",
+         each call, one record of 512, no call where a load does, what is rare out of the way (\"Cost is kept down\" in \
+         ARCHITECTURE.md)",
         own.difference, empty.difference
     )
 }
