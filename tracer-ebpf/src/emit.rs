@@ -47,6 +47,22 @@ macro_rules! tally {
 }
 tally!(seen, filtered, tracked, map_full, emitted, submitted, spilled, ring_full, read_fault);
 
+/// The state and the figures that a global function was given; `None` if one is missing.
+///
+/// # Safety
+/// They are arguments of a global function: the verifier lets nothing but whole ones or null be given.
+#[inline(always)]
+pub(crate) unsafe fn given(
+    state: *mut SocketState,
+    counters: *mut SiteCounters,
+) -> Option<(&'static mut SocketState, Tally)> {
+    if counters.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's.
+    Some((unsafe { state.as_mut() }?, Tally::of(counters)))
+}
+
 /// The figures of the hook `SITE`.
 #[inline(always)]
 pub(crate) fn tally<const SITE: usize>() -> Option<Tally> {
@@ -285,12 +301,10 @@ extern "C" fn tell_socket(
     cause: u32,
     at: u64,
 ) -> u32 {
-    if !counters.is_null() {
-        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
-        if let Some(state) = unsafe { state.as_ref() } {
-            let condition = Condition { error: condition as u32, tcp_state: (condition >> 32) as u8 };
-            submit_socket(state, condition, cause as u8, at, Tally::of(counters));
-        }
+    // SAFETY: the arguments of a global function.
+    if let Some((state, tally)) = unsafe { given(state, counters) } {
+        let condition = Condition { error: condition as u32, tcp_state: (condition >> 32) as u8 };
+        submit_socket(state, condition, cause as u8, at, tally);
     }
     0
 }
@@ -365,11 +379,9 @@ pub(crate) fn exchange(state: &mut SocketState, at: u64, tally: Tally) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn tell_exchange(state: *mut SocketState, counters: *mut SiteCounters, at: u64) -> u32 {
-    if !counters.is_null() {
-        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
-        if let Some(state) = unsafe { state.as_ref() } {
-            submit_exchange(state, at, Tally::of(counters));
-        }
+    // SAFETY: the arguments of a global function.
+    if let Some((state, tally)) = unsafe { given(state, counters) } {
+        submit_exchange(state, at, tally);
     }
     0
 }

@@ -152,11 +152,9 @@ extern "C" fn receive_unseen(
     length: u32,
     at: u64,
 ) -> u32 {
-    if !counters.is_null() {
-        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
-        if let Some(state) = unsafe { state.as_mut() } {
-            take_unseen(state, start, length, at, Tally::of(counters));
-        }
+    // SAFETY: the arguments of a global function.
+    if let Some((state, tally)) = unsafe { emit::given(state, counters) } {
+        take_unseen(state, start, length, at, tally);
     }
     0
 }
@@ -221,11 +219,9 @@ fn send_under_way(state: &SocketState, socket: Object, written: u32) -> bool {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn take_turn_of_send(state: *mut SocketState, counters: *mut SiteCounters, at: u64) -> u32 {
-    if !counters.is_null() {
-        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
-        if let Some(state) = unsafe { state.as_mut() } {
-            send_ahead(state, at, Tally::of(counters));
-        }
+    // SAFETY: the arguments of a global function.
+    if let Some((state, tally)) = unsafe { emit::given(state, counters) } {
+        send_ahead(state, at, tally);
     }
     0
 }

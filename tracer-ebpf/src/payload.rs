@@ -169,11 +169,9 @@ extern "C" fn tell_stream(
     length: u32,
     at: u64,
 ) -> u32 {
-    if !counters.is_null() {
-        // SAFETY: the verifier lets nothing but a whole state or null be given; so for the counters.
-        if let Some(state) = unsafe { state.as_mut() } {
-            tell(state, sent != 0, length, at, Tally::of(counters));
-        }
+    // SAFETY: the arguments of a global function.
+    if let Some((state, tally)) = unsafe { emit::given(state, counters) } {
+        tell(state, sent != 0, length, at, tally);
     }
     0
 }
