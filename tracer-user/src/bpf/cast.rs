@@ -50,3 +50,27 @@ impl Cast {
         Ok(Cow::Owned(changed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plane::Plane;
+    use super::*;
+    use tracer_common::Cast as Call;
+
+    #[test]
+    fn every_call_of_the_helper_becomes_one_of_the_function_and_nothing_else_changes() {
+        let (object, cast) = (Plane::Socket.object(), Cast { function: 4711, tcp_sock: 1 });
+        let changed = cast.put_into(object).unwrap();
+        assert_eq!(object.len(), changed.len());
+        let pairs = object.as_chunks::<8>().0.iter().zip(changed.as_chunks::<8>().0);
+        let different: Vec<_> = pairs.filter(|(before, after)| before != after).collect();
+        assert!(!different.is_empty());
+        assert!(different.iter().all(|pair| *pair == (&Call::of_helper(), &Call::of_function(4711))), "{different:?}");
+        assert_eq!(cast.put_into(&changed).unwrap(), changed, "none is left");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert!(Cast { function: 1, tcp_sock: 1 }.put_into(b"no object").is_err());
+    }
+}
