@@ -135,6 +135,8 @@ impl Capture {
     pub const OPENING: u8 = 4;
     /// Inputs and outputs at which is looked before anybody has chosen: as many as there may be until then.
     pub const LOOKS: u16 = 1_024;
+    /// After so many, whoever chooses is woken: what is said is known by then, and soon more is said than is looked at.
+    pub const CHOOSE_AT: u16 = 64;
     /// And where nothing more is to be understood.
     pub const OPENINGS: u16 = 16;
     /// Ports for which somebody may choose, and sockets.

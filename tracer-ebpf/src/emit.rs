@@ -1,7 +1,7 @@
 //! Emitting records into the ring, and counting what each hook did.
 //!
 //! Invariant: a record is submitted, or kept aside where it must not be lost, or counted as `ring_full`. The reader is not woken for each record: only
-//! the first one after it fell asleep, or one that finds the ring filled to the mark, wakes it.
+//! the first one after it fell asleep, one that finds the ring filled to the mark, or one that waits for a choice wakes it.
 //! Memory: the ring, and what `maps` says of the records kept aside.
 
 use crate::kernel::{self, Object, current_task, follow, load, offset};
@@ -103,24 +103,25 @@ pub(crate) fn keep_aside<M, T>(map: &'static M, tally: Tally) -> Option<&'static
 pub(crate) fn submit<T>(place: *mut T, tally: Tally) {
     tally.submitted();
     // SAFETY: `place` comes from `reserve` and is not used again.
-    unsafe { bpf_ringbuf_submit(place.cast(), wake_flags()) }
+    unsafe { bpf_ringbuf_submit(place.cast(), wake_flags(false)) }
 }
 
-/// Hands a record of any length to user space.
+/// Hands a record of any length to user space, which is woken for it if it `is_urgent`.
 ///
 /// # Safety
 /// `record` points to `length` bytes of a map value.
 #[inline(always)]
-pub(crate) unsafe fn output(record: *mut u8, length: u64, tally: Tally) {
+pub(crate) unsafe fn output(record: *mut u8, length: u64, is_urgent: bool, tally: Tally) {
     tally.emitted();
+    let flags = wake_flags(is_urgent);
     // SAFETY: by contract.
-    let result = unsafe { bpf_ringbuf_output(maps::handle(&RECORDS), record.cast(), length, wake_flags()) };
+    let result = unsafe { bpf_ringbuf_output(maps::handle(&RECORDS), record.cast(), length, flags) };
     if result == 0 { tally.submitted() } else { tally.ring_full() }
 }
 
 /// Whether this record wakes the reader.
 #[inline(always)]
-fn wake_flags() -> u64 {
+fn wake_flags(is_urgent: bool) -> u64 {
     let no = u64::from(BPF_RB_NO_WAKEUP);
     let Some(control) = CONTROL.get_ptr_mut(0) else { return no };
     let fill_mark = setting!(fill_mark);
@@ -129,6 +130,7 @@ fn wake_flags() -> u64 {
         let reader = core::ptr::read_volatile(&raw const (*control).reader);
         let wake = match reader {
             Reader::ASLEEP => true,
+            Reader::ON_TIMER if is_urgent => true,
             Reader::ON_TIMER => bpf_ringbuf_query(maps::handle(&RECORDS), u64::from(BPF_RB_AVAIL_DATA)) >= fill_mark,
             _ => false,
         };

@@ -211,7 +211,8 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
         head.begins = u8::from(before(state, length) == 0);
         head.share = if state.capture == Capture::HEADS { latency::share(state) } else { 0 };
         head.padding = [0; 5];
-        emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, tally);
+        let is_urgent = state.capture == Capture::LOOK && state.told == Capture::CHOOSE_AT;
+        emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, is_urgent, tally);
     }
 }
 

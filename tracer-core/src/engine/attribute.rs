@@ -285,13 +285,14 @@ impl Engine {
                 call.pool.open();
             }
         }
+        let told = connection.told();
         for side in [Side::Client, Side::Server] {
             let Some(end) = connection.end_mut(side) else { continue };
             let mut grown = std::mem::take(&mut end.uncounted);
             let turns = end.totals.requests;
             if side == counted {
                 if let Some(speech) = &mut connection.speech {
-                    grown.requests = speech.grow(turns);
+                    grown.requests = speech.grow(turns, told);
                 }
                 call.grow(&if side == Side::Client { grown } else { grown.mirrored() });
             }

@@ -277,8 +277,9 @@ impl Connection {
             }
             return;
         }
+        let told = self.told();
         if let Some(speech) = &mut self.speech {
-            taken.requests = speech.grow(turns);
+            taken.requests = speech.grow(turns, told);
         }
         let grown = if side == Side::Client { taken } else { taken.mirrored() };
         let owner = |end: &Option<End>| end.as_ref().and_then(|end| end.owner);

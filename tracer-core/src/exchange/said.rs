@@ -5,7 +5,7 @@
 use super::connection::Connection;
 use super::connection::End;
 use super::connections::GRACE;
-use super::{Side, Speech};
+use super::{Side, Speech, Told};
 use crate::protocol;
 use crate::time::Moment;
 use tracer_common::Totals;
@@ -19,6 +19,17 @@ impl Connection {
         };
         let open = self.end(speech.teller).is_some_and(|end| end.closing.is_none());
         open && self.telling().is_some_and(|(_, end)| now < end.heard.after(GRACE))
+    }
+
+    /// What the end that tells what is said has counted.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let Some(teller) = self.speech.as_ref().map(|speech| speech.teller) else { return Told::default() };
+        let totals = self.end(teller).map(|end| &end.totals);
+        totals.map_or_else(Told::default, |totals| {
+            let asked = if teller == Side::Client { totals.bytes_sent } else { totals.bytes_received };
+            Told { turns: totals.requests, asked }
+        })
     }
 
     /// The connection is over: what was said tells what was left open.

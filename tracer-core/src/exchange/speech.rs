@@ -55,6 +55,14 @@ struct Early {
     before: u64,
 }
 
+/// What the end that tells what is said has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    pub turns: u64,
+    /// Bytes that the client sent, as far as they have come here.
+    pub asked: u64,
+}
+
 impl Speech {
     /// Of a connection of which so many turns were counted as its teller tells them, and so many requests told for some
     /// call: perhaps as the other end tells them, which may be ahead.
@@ -175,9 +183,15 @@ impl Speech {
         self.overlaps.flush()
     }
 
-    /// What the requests have grown by, where the connection has had so many turns.
-    pub fn grow(&mut self, turns: u64) -> u64 {
-        let unheard = if self.whole { 0 } else { turns.saturating_sub(self.covered) };
+    /// What the requests have grown by, where the connection has had so many turns, and as its teller says so many, with so
+    /// many bytes of the client. Where requests overlap, what was not told is counted with what follows it.
+    pub fn grow(&mut self, turns: u64, teller: Told) -> u64 {
+        let is_heard = self.talk.heard(protocol::Side::Client).is_none_or(|heard| heard >= teller.asked);
+        let unheard = match self.whole {
+            false => turns.saturating_sub(self.covered),
+            true if is_heard || self.is_overlapping() => 0,
+            true => teller.turns.saturating_sub(self.covered),
+        };
         let all = self.by_turns.saturating_add(self.spoken).saturating_add(unheard);
         let grown = all.saturating_sub(self.told);
         self.told = self.told.max(all);
@@ -245,6 +259,10 @@ mod tests {
             self.say(protocol::Side::Server, exchange, "+PONG\r\n".repeat(requests).as_bytes(), share);
         }
 
+        fn grow(&mut self, turns: u64) -> u64 {
+            self.speech.grow(turns, Told { turns, asked: self.places[0] })
+        }
+
         /// Turns of which nothing is told.
         fn skip(&mut self, turns: u64) {
             self.places[0] += turns * 14;
@@ -256,12 +274,12 @@ mod tests {
     fn a_turn_with_several_requests_counts_for_as_many_and_a_turn_without_a_name_for_one() {
         let mut redis = Redis::new();
         redis.turn(1, 1, false);
-        assert_eq!(redis.speech.grow(1), 1);
+        assert_eq!(redis.grow(1), 1);
         redis.turn(2, 16, false);
-        assert_eq!(redis.speech.grow(2), 16);
+        assert_eq!(redis.grow(2), 16);
         redis.skip(3);
         redis.turn(6, 1, false);
-        assert_eq!(redis.speech.grow(6), 4);
+        assert_eq!(redis.grow(6), 4);
     }
 
     #[test]
@@ -270,12 +288,31 @@ mod tests {
         redis.turn(1, 2, false);
         redis.skip(60);
         redis.turn(62, 1, true);
-        assert_eq!(redis.speech.grow(70), 2 + 69);
-        assert_eq!(redis.speech.grow(80), 10);
+        assert_eq!(redis.grow(70), 2 + 69);
+        assert_eq!(redis.grow(80), 10);
         redis.skip(18);
         redis.turn(81, 1, false);
-        assert_eq!(redis.speech.grow(81), 1);
-        assert_eq!(redis.speech.grow(81), 0);
+        assert_eq!(redis.grow(81), 1);
+        assert_eq!(redis.grow(81), 0);
+    }
+
+    #[test]
+    fn what_is_not_told_of_a_connection_that_stays_open_is_counted_before_anything_follows_it() {
+        let mut redis = Redis::new();
+        redis.turn(1, 1, false);
+        assert_eq!(redis.grow(1), 1);
+        redis.skip(3);
+        assert_eq!(redis.grow(4), 3);
+        redis.turn(5, 1, false);
+        assert_eq!((redis.grow(5), redis.speech.take_estimated()), (1, 0));
+    }
+
+    #[test]
+    fn a_turn_that_its_teller_has_not_read_yet_is_not_counted() {
+        let mut redis = Redis::new();
+        redis.turn(1, 2, false);
+        let told = Told { turns: 1, asked: redis.places[0] };
+        assert_eq!(redis.speech.grow(2, told), 2);
     }
 
     #[test]
@@ -284,15 +321,15 @@ mod tests {
         for turn in 1..=10 {
             redis.turn(turn, 16, false);
         }
-        assert_eq!((redis.speech.grow(10), redis.speech.take_estimated()), (160, 0));
+        assert_eq!((redis.grow(10), redis.speech.take_estimated()), (160, 0));
         redis.skip(5 * 16);
         // Until it is known again where a command begins, each turn counts for one at least.
         for turn in 16..=40 {
             redis.turn(turn, 16, false);
         }
-        redis.speech.grow(40);
+        redis.grow(40);
         redis.speech.end(redis.places[0], redis.places[1], 40, Moment(1));
-        redis.speech.grow(40);
+        redis.grow(40);
         assert_eq!(redis.speech.told, 40 * 16);
         let estimated = redis.speech.take_estimated();
         assert!((1..=30 * 16).contains(&estimated), "{estimated}");
@@ -306,9 +343,9 @@ mod tests {
             redis.turn(101 + turn * 100, 16, true);
             redis.skip(99 * 16);
         }
-        redis.speech.grow(600);
+        redis.grow(600);
         redis.speech.end(redis.places[0], redis.places[1], 600, Moment(1));
-        redis.speech.grow(600);
+        redis.grow(600);
         assert_eq!(redis.speech.told, 600 * 16);
         assert!((1..=600 * 16).contains(&redis.speech.take_estimated()));
     }
@@ -320,7 +357,7 @@ mod tests {
         for turn in 100..=120 {
             redis.turn(turn, 16, false);
         }
-        assert_eq!(redis.speech.grow(120), 120 * 16);
+        assert_eq!(redis.grow(120), 120 * 16);
         // Each turn counts for one at least; what is beyond that is the estimate.
         assert_eq!(redis.speech.take_estimated(), 99 * 15);
     }
@@ -329,9 +366,9 @@ mod tests {
     fn what_the_other_end_was_counted_for_before_the_first_byte_was_heard_is_not_counted_again() {
         let mut redis = Redis { speech: Speech::new(Side::Server, Talk::new(), 0, 1), ..Redis::new() };
         redis.turn(1, 2, false);
-        assert_eq!(redis.speech.grow(1), 1);
+        assert_eq!(redis.grow(1), 1);
         redis.turn(2, 3, false);
-        assert_eq!(redis.speech.grow(2), 3);
+        assert_eq!(redis.grow(2), 3);
     }
 
     #[test]
@@ -340,7 +377,7 @@ mod tests {
         for turn in 1..=3 {
             redis.say(protocol::Side::Client, turn, b"\xff\xfe\xfdwhat", false);
             redis.say(protocol::Side::Server, turn, b"\xff\xfe\xfdever", false);
-            assert_eq!(redis.speech.grow(u64::from(turn)), 1);
+            assert_eq!(redis.grow(u64::from(turn)), 1);
         }
     }
 

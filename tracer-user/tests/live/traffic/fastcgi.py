@@ -1,7 +1,6 @@
 """HTTP requests for a web server before a FastCGI application: `fastcgi.py PORT ROUNDS CONNECTIONS`.
 
-Each connection asks for every path ROUNDS times, one after the other. The first is alone for a moment: what a new port
-says before it is recognised may be told in part only. At the end comes one line of JSON: requests by
+Each connection asks for every path ROUNDS times, one after the other. At the end comes one line of JSON: requests by
 operation and status.
 """
 
@@ -10,7 +9,6 @@ import http.client
 import json
 import sys
 import threading
-import time
 
 PATHS = ["/users/{}", "/missing", "/broken", "/busy", "/orders"]
 NAMES = {"/users/{}": "/users/{id}"}
@@ -33,11 +31,8 @@ def main(port, rounds, connections):
     told = []
     tasks = [(port, number, rounds, told) for number in range(connections)]
     threads = [threading.Thread(target=talk, args=task) for task in tasks]
-    for number, thread in enumerate(threads):
+    for thread in threads:
         thread.start()
-        if number == 0:
-            thread.join()
-            time.sleep(0.3)
     for thread in threads:
         thread.join()
     assert len(told) == rounds * connections * len(PATHS)
