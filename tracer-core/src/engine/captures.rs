@@ -4,6 +4,7 @@
 //! stays, a socket goes with its connection, and what finds no room is said. Of a port at which thousands of requests a
 //! second arrive on connections that are not busy themselves, a share of the heads is told, as of a busy connection.
 
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 use tracer_common::Capture as Level;
@@ -22,7 +23,8 @@ const CALM: u64 = 1_000;
 /// The choices.
 #[derive(Debug, Default)]
 pub(super) struct Captures {
-    places: HashMap<Place, Chosen>,
+    /// Looked into for every piece that is heard; others choose their ports: hashed with a seed of this run.
+    places: HashMap<Place, Chosen, RandomState>,
     ports: usize,
     /// Something found no room.
     is_full: bool,

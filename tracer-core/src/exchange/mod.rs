@@ -17,4 +17,4 @@ pub use connection::{Connection, End, Episode, Side};
 pub use connections::{ConnectionId, Connections};
 pub use overlap::Overlaps;
 pub use pairing::{Half, Pairing, Sample};
-pub use speech::{Speech, Told};
+pub use speech::{Said, Speech, Told};

@@ -1,29 +1,30 @@
 //! Joining the two views of requests that overlap on one connection, which turns do not tell apart.
 //!
 //! Invariant: two views are joined only if they have the same number, or ask the same where order counts, and their times
-//! overlap; of several that do, those that came first. Memory: 64 views for each connection; the oldest is told alone.
+//! overlap; of several that do, those that came first. Memory: 64 views of each end for each connection; the oldest is
+//! told alone.
 
 use super::{Sample, Side};
 use crate::protocol::{Ended, Id, Operation};
 use crate::time::{Moment, Span};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Views of one connection that wait for their other end.
+/// Views of one end that wait for those of the other.
 const WAITING: usize = 64;
 /// How long the other end may take to tell its view.
 const PATIENCE: Span = Span::from_seconds(2);
 
-/// Views that wait, the oldest first.
+/// Views that wait, the oldest first: those of the client's end and those of the server's.
 #[derive(Debug, Default)]
 pub struct Overlaps {
-    waiting: VecDeque<View>,
+    client: VecDeque<View>,
+    server: VecDeque<View>,
 }
 
 /// One end's view of a request.
 #[derive(Debug)]
 struct View {
-    side: Side,
     id: Id,
     operation: Operation,
     asked: Moment,
@@ -36,46 +37,56 @@ impl Overlaps {
     pub fn add(&mut self, side: Side, ended: &Ended) -> SmallVec<[Sample; 1]> {
         let is_presumed = ended.id == Id::Order && ended.operation.is_unknown();
         let Some(answered) = ended.answered.filter(|_| !is_presumed) else { return SmallVec::new() };
-        let view = View {
-            side,
-            id: ended.id,
-            operation: ended.operation.clone(),
-            asked: ended.asked,
-            answered,
-            ended: ended.ended,
+        let view =
+            View { id: ended.id, operation: ended.operation.clone(), asked: ended.asked, answered, ended: ended.ended };
+        let (waiting, others) = match side {
+            Side::Client => (&mut self.client, &mut self.server),
+            Side::Server => (&mut self.server, &mut self.client),
         };
-        let other = self.waiting.iter().position(|held| held.is_other_end_of(&view));
-        if let Some(held) = other.and_then(|place| self.waiting.remove(place)) {
-            return smallvec![if side == Side::Client { join(&view, &held) } else { join(&held, &view) }];
+        let mut told = SmallVec::new();
+        if let Some(place) = others.iter().position(|held| held.is_other_end_of(&view)) {
+            if view.id == Id::Order {
+                // Both ends tell in the same order: the views of what came before were lost at this one.
+                told.extend(others.drain(..place).map(|held| held.alone(side.other())));
+            }
+            let place = if view.id == Id::Order { 0 } else { place };
+            let held = others.remove(place);
+            told.extend(held.map(|held| if side == Side::Client { join(&view, &held) } else { join(&held, &view) }));
+            return told;
         }
-        let is_late = |held: &View| held.answered.after(PATIENCE) < view.answered;
-        let late = self.waiting.iter().take_while(|held| is_late(held)).count();
-        let late = late.max((self.waiting.len() + 1).saturating_sub(WAITING));
-        let told = self.waiting.drain(..late).map(|view| view.alone()).collect();
-        self.waiting.push_back(view);
+        tell_late(&mut told, others, side.other(), &view, 0);
+        tell_late(&mut told, waiting, side, &view, 1);
+        waiting.push_back(view);
         told
     }
 
     /// Tells what waits, from its one side.
     pub fn flush(&mut self) -> impl Iterator<Item = Sample> + '_ {
-        self.waiting.drain(..).map(|view| view.alone())
+        let client = self.client.drain(..).map(|view| view.alone(Side::Client));
+        client.chain(self.server.drain(..).map(|view| view.alone(Side::Server)))
     }
+}
+
+/// Tells the views of an end for whose other ones nobody waits any more at the time of `view`, also to make room for so many.
+fn tell_late(told: &mut SmallVec<[Sample; 1]>, waiting: &mut VecDeque<View>, side: Side, view: &View, room: usize) {
+    let is_late = |held: &View| held.answered.after(PATIENCE) < view.answered;
+    let late = waiting.iter().take_while(|held| is_late(held)).count();
+    let late = late.max((waiting.len() + room).saturating_sub(WAITING));
+    told.extend(waiting.drain(..late).map(|view| view.alone(side)));
 }
 
 impl View {
     fn is_other_end_of(&self, other: &Self) -> bool {
-        // Texts last: most views that wait are of one side.
-        self.side != other.side
-            && self.id == other.id
+        self.id == other.id
             && self.asked <= other.answered
             && other.asked <= self.answered
             // What a number asks may be known at one end alone, which heard the connection from its first byte on.
             && (self.id != Id::Order || self.operation == other.operation)
     }
 
-    fn alone(&self) -> Sample {
-        let complete = (self.side == Side::Client).then(|| self.ended.since(self.asked));
-        Sample { complete, ..Sample::of(self.side, self.answered.since(self.asked)) }
+    fn alone(&self, side: Side) -> Sample {
+        let complete = (side == Side::Client).then(|| self.ended.since(self.asked));
+        Sample { complete, ..Sample::of(side, self.answered.since(self.asked)) }
     }
 }
 
@@ -134,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn where_order_counts_what_came_before_a_view_that_is_joined_is_told_alone() {
+        let mut overlaps = Overlaps::default();
+        let in_order = |at| Ended { id: Id::Order, ..ended(0, "a", at, at + 5) };
+        for at in [10, 20, 30, 40] {
+            assert_eq!(overlaps.add(Side::Server, &in_order(at)).as_slice(), []);
+        }
+        let told = overlaps.add(Side::Client, &in_order(30));
+        assert_eq!(told.iter().filter(|sample| sample.latency.is_none()).count(), 2);
+        assert_eq!((told.len(), overlaps.server.len()), (3, 1));
+    }
+
+    #[test]
     fn views_that_do_not_fit_are_told_alone() {
         let mut overlaps = Overlaps::default();
         overlaps.add(Side::Client, &ended(1, "a", 10, 50));
@@ -144,6 +167,6 @@ mod tests {
         for number in 0..WAITING as u64 {
             overlaps.add(Side::Server, &ended(number, "c", late, late));
         }
-        assert_eq!(overlaps.waiting.len(), WAITING);
+        assert_eq!((overlaps.client.len(), overlaps.server.len()), (0, WAITING));
     }
 }

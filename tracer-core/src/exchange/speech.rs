@@ -55,6 +55,15 @@ struct Early {
     before: u64,
 }
 
+/// What was said.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A request that is over, and for how many it stands.
+    Ended(&'a Ended, u64),
+    /// The times of one that overlapped with others.
+    Time(&'a Sample),
+}
+
 /// What the end that tells what is said has counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told {
@@ -162,20 +171,18 @@ impl Speech {
         self.talk.overlaps()
     }
 
-    /// The requests that are over, for how many each stands, and the times of those that overlapped.
-    pub fn take(&mut self) -> (Vec<(Ended, u64)>, Vec<Sample>) {
+    /// Hands out the requests that are over, and the times of those that overlapped.
+    pub fn take(&mut self, mut each: impl FnMut(Said<'_>)) {
         let overlapping = self.is_overlapping();
-        let ended: Vec<(Ended, u64)> = self.talk.take_ended().collect();
-        let mut samples = Vec::new();
-        if overlapping {
-            for (ended, _) in &ended {
-                samples.extend(self.overlaps.add(self.teller, ended));
+        for (ended, share) in self.talk.take_ended() {
+            if overlapping {
+                self.overlaps.add(self.teller, &ended).iter().for_each(|sample| each(Said::Time(sample)));
             }
-            for (ended, _) in self.echo.iter_mut().flat_map(|echo| echo.take_ended()) {
-                samples.extend(self.overlaps.add(self.teller.other(), &ended));
-            }
+            each(Said::Ended(&ended, share));
         }
-        (ended, samples)
+        for (ended, _) in self.echo.iter_mut().filter(|_| overlapping).flat_map(|echo| echo.take_ended()) {
+            self.overlaps.add(self.teller.other(), &ended).iter().for_each(|sample| each(Said::Time(sample)));
+        }
     }
 
     /// The times of requests of which one end alone told.

@@ -10,9 +10,9 @@ use super::past::Past;
 use super::pool::Pool;
 use super::snapshot::{Anomaly, CallState, ErrorsByKind};
 use crate::detect::{CallJudge, Limits};
-use crate::exchange::{Sample, Side, Speech};
+use crate::exchange::{Said, Sample, Side, Speech};
 use crate::identity::{Port, ProcessKey, Transport};
-use crate::protocol::{Fault, Protocol};
+use crate::protocol::{Ended, Fault, Protocol};
 use crate::time::{Moment, Span};
 use compact_str::CompactString;
 use std::sync::Arc;
@@ -142,22 +142,27 @@ impl CallNode {
         if speech.inside.is_some() {
             self.inside.clone_from(&speech.inside);
         }
-        let (ended, samples) = speech.take();
         self.operations.add_untold(speech.talk.take_untold());
         let estimated = speech.take_estimated();
         self.requests_estimated = self.requests_estimated.saturating_add(estimated);
         self.operations.add_untold(estimated);
-        samples.iter().for_each(|sample| self.record(sample));
-        for (ended, share) in ended {
-            let fault = u64::from(ended.outcome.fault.is_some());
-            match ended.outcome.fault {
-                Some(Fault::Service) => self.errors.get_or_insert_default().service += fault,
-                Some(Fault::Gateway) => self.errors.get_or_insert_default().gateway += fault,
-                None => {}
+        speech.take(|said| match said {
+            Said::Time(sample) => self.record(sample),
+            Said::Ended(ended, share) => self.end(ended, share),
+        });
+    }
+
+    /// Adds a request that is over, and stands for so many.
+    fn end(&mut self, ended: &Ended, share: u64) {
+        if let Some(fault) = ended.outcome.fault {
+            let errors = self.errors.get_or_insert_default();
+            match fault {
+                Fault::Service => errors.service += 1,
+                Fault::Gateway => errors.gateway += 1,
             }
-            self.current.errors += fault;
-            self.operations.add(&ended, share);
+            self.current.errors += 1;
         }
+        self.operations.add(ended, share);
     }
 
     /// Whether its requests are told apart by what is said, not by turns.

@@ -30,6 +30,8 @@ pub struct Conversation {
     /// Whose bytes came last.
     turn: Option<Side>,
     revisions: u32,
+    /// Where the parser puts what it finds; emptied before each use.
+    found: Found,
     /// What was found wrong last.
     wrong: Option<&'static str>,
 }
@@ -301,12 +303,14 @@ impl Conversation {
                     Verdict::More | Verdict::No => return self.lose(side, out),
                 }
             }
-            let mut found = Found::default();
-            let next = parser.next(side, left.get(..HEAD_BYTES).unwrap_or(left), &mut found);
+            let found = &mut self.found;
+            found.messages.clear();
+            found.at_end.clear();
+            let next = parser.next(side, left.get(..HEAD_BYTES).unwrap_or(left), found);
             let wrong = match next {
                 Next::Unit(length) | Next::Opaque(length) | Next::Switch(length) if length > 0 => {
-                    out.extend(found.messages.into_iter().map(|message| Event::Message(began, message)));
-                    stream.at_end = found.at_end;
+                    out.extend(found.messages.drain(..).map(|message| Event::Message(began, message)));
+                    std::mem::swap(&mut stream.at_end, &mut found.at_end);
                     stream.rest = length;
                     left = stream.pass(left, at, out);
                     stream.opaque = matches!(next, Next::Opaque(_));
@@ -317,8 +321,8 @@ impl Conversation {
                     continue;
                 }
                 Next::UntilClose => {
-                    out.extend(found.messages.into_iter().map(|message| Event::Message(began, message)));
-                    stream.at_end = found.at_end;
+                    out.extend(found.messages.drain(..).map(|message| Event::Message(began, message)));
+                    std::mem::swap(&mut stream.at_end, &mut found.at_end);
                     stream.until_close = true;
                     return;
                 }

@@ -92,7 +92,10 @@ fn show(configuration: &Configuration, id: &str) -> Result<ExitCode> {
         found.alerts.iter().filter(|alert| alert.id.starts_with(id)).map(terminal::screen).collect();
     let as_of = found.saved.as_deref().map(|saved| format!("as of {}", printable(saved, 40)));
     let (text, code) = match (alerts.is_empty(), found.trouble, as_of) {
-        (false, _, Some(as_of)) => (format!("{}\n{} alerts, {as_of}\n", alerts.join("\n"), alerts.len()), 0),
+        (false, _, Some(as_of)) => {
+            let ending = if alerts.len() == 1 { "" } else { "s" };
+            (format!("{}\n{} alert{ending}, {as_of}\n", alerts.join("\n"), alerts.len()), 0)
+        }
         (true, None, Some(as_of)) if id.is_empty() => (format!("Nothing fires, {as_of}\n"), 0),
         (true, None, Some(as_of)) => (format!("Nothing that fires has an id that begins so, {as_of}\n"), 0),
         (true, None, None) => bail!("{}: no tracer has kept anything there yet", folder.display()),

@@ -20,7 +20,7 @@ impl Element {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Short> {
         let (content, length) = line(bytes, b"+-:$*_#,(!=%~>|")?;
         let kind = bytes.first().copied().unwrap_or_default();
-        let mut element = Self { kind, outcome: Outcome::success("OK"), length: length as u64, elements: 0 };
+        let mut element = Self { kind, outcome: Outcome::named("OK"), length: length as u64, elements: 0 };
         match kind {
             b'-' => element.outcome = failure(content),
             b'$' | b'!' | b'=' => {
@@ -31,14 +31,14 @@ impl Element {
                 }
                 // A null has the length -1.
                 if size < 0 {
-                    element.outcome = Outcome::success("nil");
+                    element.outcome = Outcome::named("nil");
                 }
                 element.length += u64::try_from(size).map_or(0, |size| size.saturating_add(2));
             }
             b'*' | b'~' | b'>' => {
                 element.elements = integer(content)?;
                 if element.elements < 0 {
-                    element.outcome = Outcome::success("nil");
+                    element.outcome = Outcome::named("nil");
                 }
             }
             b'%' | b'|' => element.elements = integer(content)?.saturating_mul(2),
@@ -47,12 +47,12 @@ impl Element {
             }
             b'#' if !matches!(content, b"t" | b"f") => return Err(Short::Wrong("a boolean is none")),
             b'_' if !content.is_empty() => return Err(Short::Wrong("a null is none")),
-            b'_' => element.outcome = Outcome::success("nil"),
+            b'_' => element.outcome = Outcome::named("nil"),
             b'+' if !content.iter().all(|byte| (b' '..0x7f).contains(byte)) => {
                 return Err(Short::Wrong("a status is no text"));
             }
             // It waits for the end of a transaction.
-            b'+' if content == b"QUEUED" => element.outcome = Outcome::success("QUEUED"),
+            b'+' if content == b"QUEUED" => element.outcome = Outcome::named("QUEUED"),
             _ => {}
         }
         Ok(element)
