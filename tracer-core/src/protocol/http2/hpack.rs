@@ -19,16 +19,15 @@ const NUMBER_BITS: u32 = 28;
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     table: Table,
-    state: State,
+    /// `None` between two fields.
+    within: Option<Within>,
     /// The block has a field already, or the beginning of one.
     is_begun: bool,
 }
 
-/// What comes next.
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Field,
+/// What comes next within a field.
+#[derive(Debug)]
+enum Within {
     /// More of a number.
     Number { meaning: Meaning, value: u64, shift: u32 },
     /// The length of a string.
@@ -78,9 +77,12 @@ impl Decoder {
         let mut left = bytes;
         while let Some((byte, rest)) = left.split_first() {
             left = rest;
-            match std::mem::take(&mut self.state) {
-                State::Field => self.begin(*byte, take)?,
-                State::Number { meaning, value, shift } => {
+            let Some(within) = self.within.take() else {
+                self.begin(*byte, take)?;
+                continue;
+            };
+            match within {
+                Within::Number { meaning, value, shift } => {
                     if shift >= NUMBER_BITS {
                         return Err("a number is too large");
                     }
@@ -88,19 +90,19 @@ impl Decoder {
                     if *byte < 0x80 {
                         self.number(meaning, value, take)?;
                     } else {
-                        self.state = State::Number { meaning, value, shift: shift + 7 };
+                        self.within = Some(Within::Number { meaning, value, shift: shift + 7 });
                     }
                 }
-                State::Length(literal) => {
+                Within::Length(literal) => {
                     let meaning = Meaning::Length { literal, is_huffman: *byte >= 0x80 };
                     self.prefix(*byte, 7, meaning, take)?;
                 }
-                State::Text(literal, mut text) => {
+                Within::Text(literal, mut text) => {
                     left = text.read(*byte, left)?;
                     if text.left == 0 {
                         self.text(&literal, &text, take)?;
                     } else {
-                        self.state = State::Text(literal, text);
+                        self.within = Some(Within::Text(literal, text));
                     }
                 }
             }
@@ -111,7 +113,7 @@ impl Decoder {
     /// A block ends.
     pub(super) fn end(&mut self) -> Result<(), &'static str> {
         self.is_begun = false;
-        if matches!(self.state, State::Field) { Ok(()) } else { Err("a header block ends within a field") }
+        if self.within.is_none() { Ok(()) } else { Err("a header block ends within a field") }
     }
 
     fn begin(&mut self, byte: u8, take: &mut impl FnMut(Field)) -> Result<(), &'static str> {
@@ -139,7 +141,7 @@ impl Decoder {
         if value < most {
             return self.number(meaning, value, take);
         }
-        self.state = State::Number { meaning, value, shift: 0 };
+        self.within = Some(Within::Number { meaning, value, shift: 0 });
         Ok(())
     }
 
@@ -150,7 +152,7 @@ impl Decoder {
             Meaning::NameIndex { is_added } => {
                 // The size of a name that is only referred to is not worth keeping.
                 let name = if value == 0 { None } else { Some((self.table.get(value)?.name, 0)) };
-                self.state = State::Length(Literal { is_added, name });
+                self.within = Some(Within::Length(Literal { is_added, name }));
             }
             Meaning::Length { literal, is_huffman } => {
                 if value > STRING_BYTES {
@@ -162,7 +164,7 @@ impl Decoder {
                 if value == 0 {
                     return self.text(&literal, &text, take);
                 }
-                self.state = State::Text(literal, text);
+                self.within = Some(Within::Text(literal, text));
             }
         }
         Ok(())
@@ -175,7 +177,7 @@ impl Decoder {
         }
         let Some((name, size)) = literal.name else {
             let name = Some((Name::of(&text.kept), text.size));
-            self.state = State::Length(Literal { name, ..*literal });
+            self.within = Some(Within::Length(Literal { name, ..*literal }));
             return Ok(());
         };
         let mut kept = text.kept.as_slice();
