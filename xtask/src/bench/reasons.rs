@@ -4,7 +4,7 @@
 
 use super::budget::Figure;
 use super::overhead::{Placement, Row};
-use super::{DEFAULT, EMPTY, Results};
+use super::{EMPTY, Results};
 
 /// Why, which may be so for several rows, and what was measured for this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) fn of(figure: &Figure, results: &Results) -> Option<Reason> {
             let why = match load {
                 "bulk" => bulk(results),
                 "nginx-connections" => connections(row, results),
-                "ping-pong" => requests(results),
-                _ => format!("{}. {ERRORS}", requests(results)),
+                "ping-pong" => requests(tool, results),
+                _ => format!("{}. {ERRORS}", requests(tool, results)),
             };
             let Row { cpu_without, cpu_with, control_least, control_most, .. } = row;
             let figures = format!(
@@ -48,9 +48,9 @@ const ERRORS: &str = "Beside that the first bytes of each answer are read in the
                       every error is told, not a share of them";
 
 /// What a round trip takes more, and how much of that hooks do that do nothing.
-fn requests(results: &Results) -> String {
+fn requests(tool: &str, results: &Results) -> String {
     let fine = |tool: &str| results.fine.iter().find(|row| row.load == "round-trip" && row.tool == tool);
-    let Some((own, empty)) = fine(DEFAULT).zip(fine(EMPTY)) else { return "not known".to_owned() };
+    let Some((own, empty)) = fine(tool).zip(fine(EMPTY)) else { return "not known".to_owned() };
     format!(
         "in fine mode, which resolves more, a round trip takes {:.2} µs more, {:.2} µs of it for four hooks that do nothing yet. \
          What is left counts and times both ends. Tried and kept: TCP's own moments in place of readings of the clock, one look-up for \
