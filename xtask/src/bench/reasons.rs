@@ -64,7 +64,9 @@ fn connections(row: &Row, results: &Results) -> String {
     let own = row.tool_percent / 100.0 / row.with * 1e6;
     format!(
         "a connection with one request runs sixteen hooks{}, and the tracer itself works {own:.1} µs to join, name and close its two \
-         ends. Tried and kept: the heads of a share of the connections at a busy port, ended ones looked at once",
+         ends. Tried and kept: the heads of a share of the connections at a busy port, ended ones looked at once. Who connects, \
+         that it is established and who accepts it are told by themselves: told together, what hangs or whose process is gone by \
+         then would not be known",
         floor("nginx-connections", results)
     )
 }
@@ -72,7 +74,8 @@ fn connections(row: &Row, results: &Results) -> String {
 fn bulk(results: &Results) -> String {
     format!(
         "the kernel cuts sendfile(2) into sends of 8 KiB, so that a GiB runs some 131,000 hooks{}. Each takes a look-up and an \
-         addition; where the direction stays, nothing is timed",
+         addition. Tried and kept: where the direction stays, nothing is timed and no byte is read. None is passed over: it may be \
+         another process that sends",
         floor("bulk", results)
     )
 }
