@@ -45,13 +45,14 @@ impl Overlaps {
         };
         let mut told = SmallVec::new();
         if let Some(place) = others.iter().position(|held| held.is_other_end_of(&view)) {
-            if view.id == Id::Order {
-                // Both ends tell in the same order: the views of what came before were lost at this one.
-                told.extend(others.drain(..place).map(|held| held.alone(side.other())));
-            }
-            let place = if view.id == Id::Order { 0 } else { place };
-            let held = others.remove(place);
-            told.extend(held.map(|held| if side == Side::Client { join(&view, &held) } else { join(&held, &view) }));
+            // Where both ends tell in the same order, the views of what came before were lost at this one.
+            let lost = if view.id == Id::Order { place } else { 0 };
+            told.extend(others.drain(..lost).map(|held| held.alone(side.other())));
+            told.extend(
+                others
+                    .remove(place - lost)
+                    .map(|held| if side == Side::Client { join(&view, &held) } else { join(&held, &view) }),
+            );
             return told;
         }
         tell_late(&mut told, others, side.other(), &view, 0);

@@ -27,21 +27,21 @@ impl Connection {
         let Some(teller) = self.speech.as_ref().map(|speech| speech.teller) else { return Told::default() };
         let totals = self.end(teller).map(|end| &end.totals);
         totals.map_or_else(Told::default, |totals| {
-            let asked = if teller == Side::Client { totals.bytes_sent } else { totals.bytes_received };
-            Told { turns: totals.requests, asked }
+            let Totals { bytes_sent, bytes_received, requests: turns, .. } = *totals;
+            let (asked, answered) =
+                if teller == Side::Client { (bytes_sent, bytes_received) } else { (bytes_received, bytes_sent) };
+            Told { turns, asked, answered }
         })
     }
 
     /// The connection is over: what was said tells what was left open.
     pub fn end_speech(&mut self) {
+        let told = self.told();
         let (Some(speech), false) = (&mut self.speech, self.judged) else { return };
         let (client, server) = (&mut self.client, &mut self.server);
         let teller = if speech.teller == Side::Client { &*client } else { &*server };
         let Some(end) = teller.as_ref().filter(|end| end.closing.is_some()) else { return };
-        let Totals { bytes_sent, bytes_received, requests, .. } = end.totals;
-        let (asked, answered) =
-            if speech.teller == Side::Client { (bytes_sent, bytes_received) } else { (bytes_received, bytes_sent) };
-        let Some((without, within)) = speech.end(asked, answered, requests, end.heard) else { return };
+        let Some((without, within)) = speech.end(told, end.heard) else { return };
         for closing in [client, server].into_iter().flatten().filter_map(|end| end.closing.as_mut()) {
             (closing.unanswered, closing.unfinished) = (without, Some(within));
         }

@@ -68,8 +68,9 @@ pub enum Said<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told {
     pub turns: u64,
-    /// Bytes that the client sent, as far as they have come here.
+    /// Bytes that the client sent and the server, as far as the teller has sent or received them.
     pub asked: u64,
+    pub answered: u64,
 }
 
 impl Speech {
@@ -205,12 +206,13 @@ impl Speech {
         grown
     }
 
-    /// The connection is over: the client has sent so many bytes, and the server, in so many turns. Requests without an
-    /// answer, and those whose answer was not over, where the bytes say it.
-    pub fn end(&mut self, client: u64, server: u64, turns: u64, at: Moment) -> Option<(u64, u64)> {
-        let heard = self.talk.heard(protocol::Side::Client).unwrap_or(client);
-        self.missed = self.missed.saturating_add(client.saturating_sub(heard));
-        self.talk.close(client, server, at);
+    /// The connection is over, of which its teller has told all this. Requests without an answer, and those whose answer was
+    /// not over, where the bytes say it.
+    pub fn end(&mut self, told: Told, at: Moment) -> Option<(u64, u64)> {
+        let Told { turns, asked, answered } = told;
+        let heard = self.talk.heard(protocol::Side::Client).unwrap_or(asked);
+        self.missed = self.missed.saturating_add(asked.saturating_sub(heard));
+        self.talk.close(asked, answered, at);
         self.whole &= self.talk.is_whole();
         if (self.missed > 0 || self.early.is_some()) && self.is_overlapping() {
             let unheard = if self.whole { 0 } else { turns.saturating_sub(self.covered) };
@@ -266,8 +268,13 @@ mod tests {
             self.say(protocol::Side::Server, exchange, "+PONG\r\n".repeat(requests).as_bytes(), share);
         }
 
+        fn told(&self, turns: u64) -> Told {
+            Told { turns, asked: self.places[0], answered: self.places[1] }
+        }
+
         fn grow(&mut self, turns: u64) -> u64 {
-            self.speech.grow(turns, Told { turns, asked: self.places[0] })
+            let told = self.told(turns);
+            self.speech.grow(turns, told)
         }
 
         /// Turns of which nothing is told.
@@ -318,7 +325,7 @@ mod tests {
     fn a_turn_that_its_teller_has_not_read_yet_is_not_counted() {
         let mut redis = Redis::new();
         redis.turn(1, 2, false);
-        let told = Told { turns: 1, asked: redis.places[0] };
+        let told = redis.told(1);
         assert_eq!(redis.speech.grow(2, told), 2);
     }
 
@@ -335,7 +342,7 @@ mod tests {
             redis.turn(turn, 16, false);
         }
         redis.grow(40);
-        redis.speech.end(redis.places[0], redis.places[1], 40, Moment(1));
+        redis.speech.end(redis.told(40), Moment(1));
         redis.grow(40);
         assert_eq!(redis.speech.told, 40 * 16);
         let estimated = redis.speech.take_estimated();
@@ -351,7 +358,7 @@ mod tests {
             redis.skip(99 * 16);
         }
         redis.grow(600);
-        redis.speech.end(redis.places[0], redis.places[1], 600, Moment(1));
+        redis.speech.end(redis.told(600), Moment(1));
         redis.grow(600);
         assert_eq!(redis.speech.told, 600 * 16);
         assert!((1..=600 * 16).contains(&redis.speech.take_estimated()));
