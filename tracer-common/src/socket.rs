@@ -133,11 +133,14 @@ impl Capture {
     pub const STREAM: u8 = 3;
     /// The beginnings of a few inputs and outputs: nothing is understood of what follows.
     pub const OPENING: u8 = 4;
-    /// Inputs and outputs at which is looked before anybody has chosen: as many as there may be until then.
+    /// An input or output at which is looked counts once, and again for each so many bytes that are told of it: a few large
+    /// ones fill the ring as many small ones do.
+    pub const LOOK_BYTES: u16 = 256;
+    /// After so much nothing is told until somebody has chosen.
     pub const LOOKS: u16 = 1_024;
-    /// After so many, whoever chooses is woken: what is said is known by then, and soon more is said than is looked at.
+    /// After so much, whoever chooses is woken: what is said is known by then, and soon more is said than is looked at.
     pub const CHOOSE_AT: u16 = 64;
-    /// And where nothing more is to be understood.
+    /// Where nothing more is to be understood, nothing is told after so much.
     pub const OPENINGS: u16 = 16;
     /// Ports for which somebody may choose, and sockets.
     pub const PORTS: u32 = 16_384;
@@ -281,7 +284,7 @@ abi! {
         /// Since when its pace is taken, and the index of its exchange at that moment.
         pub paced_at: u64,
         pub paced_index: u64,
-        /// As of which [`Control::capture_version`] `capture` is, and of how many inputs and outputs bytes were told.
+        /// As of which [`Control::capture_version`] `capture` is, and how much was told, as [`Capture::LOOK_BYTES`] says.
         ///
         /// [`Control::capture_version`]: crate::kernel::Control::capture_version
         pub capture_version: u32,

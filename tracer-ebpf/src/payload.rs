@@ -194,7 +194,8 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
     if used == 0 || used > STREAM_BYTES as u64 {
         return;
     }
-    state.told = state.told.wrapping_add(1);
+    let told = state.told;
+    state.told = told.wrapping_add(1 + used as u16 / Capture::LOOK_BYTES);
     // SAFETY: as above.
     unsafe {
         let head = &mut (*place).head;
@@ -211,7 +212,7 @@ fn tell(state: &mut SocketState, sent: bool, length: u32, at: u64, tally: Tally)
         head.begins = u8::from(before(state, length) == 0);
         head.share = if state.capture == Capture::HEADS { latency::share(state) } else { 0 };
         head.padding = [0; 5];
-        let is_urgent = state.capture == Capture::LOOK && state.told == Capture::CHOOSE_AT;
+        let is_urgent = state.capture == Capture::LOOK && told < Capture::CHOOSE_AT && state.told >= Capture::CHOOSE_AT;
         emit::output(place.cast(), size_of::<StreamHead>() as u64 + used, is_urgent, tally);
     }
 }
