@@ -6,7 +6,8 @@
 //!
 //! A path is a row of `routes`. Invariant: the observation waits for nobody who asks; it copies the graph at most once a
 //! second, and only if somebody has asked. There is no authentication, so it listens on loopback unless told otherwise.
-//! Memory: [`server::MOST_CONNECTIONS`] connections, and for each at most one state of the graph with its texts.
+//! Memory: [`server::MOST_CONNECTIONS`] connections, for each at most one state of the graph with its texts, and in the
+//! kernel [`MOST_UNREAD`].
 
 pub(crate) mod address;
 mod board;
@@ -21,6 +22,10 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tracer_core::alert::Account;
 use tracer_core::{Engine, Output};
+
+/// What the kernel holds of answers that somebody does not read, bytes; it takes twice as much for its own account of them.
+/// Left to itself it takes [4 MiB](https://docs.kernel.org/networking/ip-sysctl.html) for each connection.
+const MOST_UNREAD: usize = 128 * 1024;
 
 /// A listening server. Dropping it ends it.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ impl Listener {
         let socket = std::net::TcpListener::bind(address)
             .with_context(|| format!("cannot listen on {address}; --listen takes another address or port"))?;
         socket.set_nonblocking(true).context("set up the listening socket")?;
+        // Those that are accepted have it from this one.
+        rustix::net::sockopt::set_socket_send_buffer_size(&socket, MOST_UNREAD).context("set up the listening socket")?;
         let address = socket.local_addr().context("ask the listening socket for its address")?;
         let board = Arc::new(Board::default());
         let (end, ended) = oneshot::channel();

@@ -93,22 +93,33 @@ fn prometheus_has_the_requests_that_the_client_made_and_its_tool_finds_no_fault_
     tracer.finish();
 }
 
+/// Whether the socket between these ports of loopback has something that its owner does not read.
+fn waits_unread(local: u16, remote: u16) -> bool {
+    // `ss -Htn`: State Recv-Q Send-Q Local:Port Peer:Port
+    let (local, remote) = (format!("sport = :{local}"), format!("dport = :{remote}"));
+    let told = Command::new("ss").args(["-Htn", &local, &remote]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    told.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() > 0
+}
+
 #[test]
 fn who_asks_and_does_not_read_keeps_nothing_from_being_seen() {
     let (folder, listen) = (Folder::new("slow-reader"), port());
     let mut pair = Pair::start();
     let tracer = Tracer::watch(&folder, &["--listen", &format!("127.0.0.1:{listen}")]);
-    let mut readers: Vec<TcpStream> = Vec::new();
-    for _ in 0..8 {
-        let mut reader = TcpStream::connect(("127.0.0.1", listen)).unwrap();
-        // More than the kernel holds of the answers.
-        let asked = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500);
-        reader.set_nonblocking(true).unwrap();
-        let _ = reader.write(&asked);
-        readers.push(reader);
-    }
+    let readers: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let mut reader = TcpStream::connect(("127.0.0.1", listen)).unwrap();
+            // More than the kernel holds of the answers, so that the server is kept from reading all that it is asked.
+            reader.write_all(&b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500)).unwrap();
+            reader
+        })
+        .collect();
     pair.client.go_on();
     wait_for("it answers others", Duration::from_secs(10), || get(listen, "/health").is_some());
+    wait_for("its answers fill what the kernel holds", Duration::from_secs(10), || {
+        readers.iter().all(|reader| waits_unread(listen, reader.local_addr().unwrap().port()))
+    });
     let graph = tracer.finish();
     assert_eq!(graph.only_call("client.py", "server.py", pair.port)["requests"], pair.count);
     assert_eq!(graph.0["completeness"]["records_lost"], 0);
