@@ -2,6 +2,8 @@
 //!
 //! Invariant: as in `main`. Memory: none.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::host::{Folder, Graph, Peer, Tracer, port, scale};
@@ -70,4 +72,28 @@ fn an_answer_counts_as_there_when_its_client_reads_it() {
     let call = graph.only_call("client.py", "server.py", port);
     assert_eq!((&call["requests"], &call["latency_ms"]["samples"]), (&5.into(), &5.into()), "{call:#}");
     assert!(call["latency_ms"]["p50"].as_f64().unwrap() >= 199.0, "{call:#}");
+}
+
+#[test]
+fn of_what_nobody_understands_no_more_is_told_than_fits_the_ring_many_times() {
+    let folder = Folder::new("unknown");
+    let tape = folder.file("tape");
+    let tracer = Tracer::watch(&folder, &["--record", tape.to_str().unwrap(), "--record-payload"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut receiver, _) = listener.accept().unwrap();
+    let (piece, count) = (vec![0xff; 4_000], scale(4_000));
+    let received = std::thread::spawn(move || {
+        let mut buffer = vec![0; 4_000];
+        (0..count).for_each(|_| receiver.read_exact(&mut buffer).unwrap());
+        assert_eq!(receiver.read(&mut buffer).unwrap(), 0);
+    });
+    (0..count).for_each(|_| sender.write_all(&piece).unwrap());
+    drop(sender);
+    received.join().unwrap();
+    let graph = tracer.finish();
+    assert_eq!(graph.0["completeness"]["records_lost"], 0);
+    // At both ends 1,024 units of 256 bytes, and the last pieces.
+    let recorded = std::fs::metadata(tape).unwrap().len();
+    assert!((4_000..2 * 1_024 * 256 + 65_536).contains(&recorded), "{recorded} bytes on tape");
 }
