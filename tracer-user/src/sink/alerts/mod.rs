@@ -287,7 +287,7 @@ impl Alerts {
         if counts.held > 0 {
             let left = self.limiter.waiting();
             lines.push(format!(
-                "{} alerts were held back by `rate_limit`: {} of them ended meanwhile, {} were dropped, {left} are left",
+                "alerts held back by `rate_limit`: {}, of which ended meanwhile: {}, dropped: {}, still waiting: {left}",
                 counts.held, counts.over, counts.dropped
             ));
         }

@@ -94,7 +94,7 @@ fn what_the_limits_hold_back_reaches_nobody_is_said_and_is_not_kept_as_told() {
     assert!(alerts.news().0.iter().any(|line| line.contains("held back")));
     assert_eq!(folder.told_all("all", 1), ["1 Firing"]);
     let said = alerts.finish(&engine).join("\n");
-    assert!(said.contains("1 alerts were held back") && said.contains("1 are left"), "{said}");
+    assert!(said.contains("held back by `rate_limit`: 1,") && said.contains("still waiting: 1"), "{said}");
     assert_eq!(folder.told("all"), ["1 Firing"]);
 
     let mut again = Alerts::start(&configuration).unwrap();
