@@ -44,7 +44,8 @@ impl Listener {
             .with_context(|| format!("cannot listen on {address}; --listen takes another address or port"))?;
         socket.set_nonblocking(true).context("set up the listening socket")?;
         // Those that are accepted have it from this one.
-        rustix::net::sockopt::set_socket_send_buffer_size(&socket, MOST_UNREAD).context("set up the listening socket")?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&socket, MOST_UNREAD)
+            .context("set up the listening socket")?;
         let address = socket.local_addr().context("ask the listening socket for its address")?;
         let board = Arc::new(Board::default());
         let (end, ended) = oneshot::channel();
