@@ -129,40 +129,61 @@ pub struct Settings {
     /// `CLOCK_MONOTONIC` nanoseconds: a datagram that comes first and earlier than this may be the answer to one that was
     /// sent before the tracer.
     pub answers_until: u64,
-    /// What the kernel's BTF calls `struct tcp_sock`: the number of its type.
+    /// What the kernel's BTF calls `struct tcp_sock`, `struct sock` and `struct task_struct`: the numbers of these types.
     pub tcp_sock: u64,
+    pub sock: u64,
+    pub task_struct: u64,
     /// Numbers of system calls on this architecture, in the order of [`SystemCall`].
     pub system_calls: [u64; SystemCall::COUNT],
 }
 
-/// The instruction with which the programs see a socket as a TCP socket: as it is compiled, and as user space makes it
-/// before they are loaded (`Documentation/bpf/standardization/instruction-set.rst`; `struct bpf_insn`).
+/// The instructions with which the programs see a kernel object as one of another type, or as one that may be walked: as
+/// they are compiled, and as user space makes them before they are loaded
+/// (`Documentation/bpf/standardization/instruction-set.rst`; `struct bpf_insn`).
 #[derive(Debug)]
 pub struct Cast;
 
 impl Cast {
     /// `bpf_skc_to_tcp_sock` (`enum bpf_func_id`).
     pub const HELPER: i32 = 137;
+    /// The number that stands in a register right before an instruction which takes an object as it is: no other code loads
+    /// it there.
+    pub const MARK: i32 = 0x6b6c_6177;
     /// `BPF_JMP | BPF_CALL`.
     const CALL: u8 = 0x85;
+    /// `BPF_ALU64 | BPF_MOV`, of a constant and of a register.
+    const MOVE_CONSTANT: u8 = 0xb7;
+    const MOVE: u8 = 0xbf;
     /// `BPF_PSEUDO_KFUNC_CALL`, in the upper half of the registers' byte.
     const KERNEL_FUNCTION: u8 = 2 << 4;
 
     /// The call of the helper.
     #[must_use]
     pub const fn of_helper() -> [u8; 8] {
-        Self::call(0, Self::HELPER as u32)
+        Self::instruction(Self::CALL, 0, Self::HELPER as u32)
+    }
+
+    /// `r3 = MARK`, before [`Self::of_itself`].
+    #[must_use]
+    pub const fn of_mark() -> [u8; 8] {
+        Self::instruction(Self::MOVE_CONSTANT, 3, Self::MARK as u32)
+    }
+
+    /// `r0 = r1`: the object as it is.
+    #[must_use]
+    pub const fn of_itself() -> [u8; 8] {
+        Self::instruction(Self::MOVE, 1 << 4, 0)
     }
 
     /// The call of the kernel's function that has this number in its BTF.
     #[must_use]
     pub const fn of_function(number: u32) -> [u8; 8] {
-        Self::call(Self::KERNEL_FUNCTION, number)
+        Self::instruction(Self::CALL, Self::KERNEL_FUNCTION, number)
     }
 
-    const fn call(registers: u8, number: u32) -> [u8; 8] {
-        let [a, b, c, d] = number.to_le_bytes();
-        [Self::CALL, registers, 0, 0, a, b, c, d]
+    const fn instruction(code: u8, registers: u8, constant: u32) -> [u8; 8] {
+        let [a, b, c, d] = constant.to_le_bytes();
+        [code, registers, 0, 0, a, b, c, d]
     }
 }
 
@@ -198,6 +219,8 @@ impl Settings {
         reads_memory: 0,
         answers_until: u64::MAX,
         tcp_sock: 0,
+        sock: 0,
+        task_struct: 0,
         system_calls: [0; SystemCall::COUNT],
     };
 }

@@ -212,10 +212,11 @@ pub(crate) unsafe fn write_socket(
 pub(crate) unsafe fn describe(record: &mut SocketRecord, task: Object) {
     // SAFETY: by contract; the offsets come from the kernel's BTF.
     unsafe {
-        record.parent = kernel::process_id(follow(task, offset!(task_parent)));
+        let walked = kernel::walked_task(task);
+        record.parent = kernel::process_id(follow(walked, offset!(task_parent)));
         // The leader's: a thread may have a name of its own.
-        record.comm = load(follow(task, offset!(task_leader)), offset!(task_comm));
-        record.uid = load(follow(task, offset!(task_cred)), offset!(cred_uid));
+        record.comm = load(follow(walked, offset!(task_leader)), offset!(task_comm));
+        record.uid = load(follow(walked, offset!(task_cred)), offset!(cred_uid));
         record.parent_exec_at_fork = load::<u64>(task, offset!(task_parent_exec)) as u32;
         record.described = 1;
     }

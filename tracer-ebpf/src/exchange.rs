@@ -5,7 +5,7 @@
 //! Memory: inside the socket's state.
 
 use crate::emit::{self, Tally, add};
-use crate::kernel::{Object, Sequences, current_task, follow, load, offset, sequences, tcp};
+use crate::kernel::{Object, Sequences, current_task, follow, load, offset, sequences, tcp, walked_task};
 use crate::latency;
 use crate::maps::{self, SERVING, Serving};
 use aya_ebpf::bindings::BPF_LOCAL_STORAGE_GET_F_CREATE;
@@ -319,7 +319,7 @@ fn serving(flags: u64) -> Option<&'static mut Serving> {
     // SAFETY: the map is task storage of `Serving`, and the task is the running one.
     unsafe {
         // Most clients serve nobody: their threads have no storage of any map.
-        if flags == 0 && follow(task, offset!(task_storage)).is_null() {
+        if flags == 0 && follow(walked_task(task), offset!(task_storage)).is_null() {
             return None;
         }
         bpf_task_storage_get(maps::handle(&SERVING), task.cast_mut().cast(), core::ptr::null_mut(), flags)

@@ -126,6 +126,60 @@ pub(crate) fn tcp(socket: Object) -> Object {
     tcp
 }
 
+/// A kernel object of the type with this number, as one from which pointers may be followed: what is read from it is what
+/// would be read from the object itself, but the verifier, which no longer trusts it, needs no time to find out whether it may
+/// trust where they lead to (`tracer-user/src/bpf/cast.rs`).
+#[cfg(not(feature = "system-calls"))]
+#[inline(always)]
+fn walked(object: Object, kind: u64) -> Object {
+    let walked: Object;
+    // SAFETY: takes the object as it is, or the function that user space puts there does, which clobbers what a call clobbers.
+    unsafe {
+        core::arch::asm!(
+            "r3 = {mark}",
+            "r0 = r1",
+            mark = const Cast::MARK,
+            in("r1") object,
+            in("r2") kind,
+            lateout("r0") walked,
+            lateout("r1") _,
+            lateout("r2") _,
+            out("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+        );
+    }
+    walked
+}
+
+/// A task from which pointers are followed.
+#[cfg(not(feature = "system-calls"))]
+#[inline(always)]
+pub(crate) fn walked_task(task: Object) -> Object {
+    walked(task, setting!(task_struct))
+}
+
+/// A socket from which pointers are followed.
+#[cfg(not(feature = "system-calls"))]
+#[inline(always)]
+pub(crate) fn walked_socket(socket: Object) -> Object {
+    walked(socket, setting!(sock))
+}
+
+/// On the plane of system calls whatever is read is read by a helper.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn walked_task(task: Object) -> Object {
+    task
+}
+
+/// As above.
+#[cfg(feature = "system-calls")]
+#[inline(always)]
+pub(crate) fn walked_socket(socket: Object) -> Object {
+    socket
+}
+
 /// A name of a socket that some descriptor refers to, unique until the next boot: the number of its inode, marked. 0 for
 /// any other.
 #[cfg(feature = "system-calls")]
@@ -198,7 +252,7 @@ pub(crate) fn sequences(socket: Object) -> Sequences {
 pub(crate) unsafe fn process_id(task: Object) -> ProcessId {
     // SAFETY: by contract; start time and exec count are those of the thread group's leader.
     unsafe {
-        let leader = follow(task, offset!(task_leader));
+        let leader = follow(walked_task(task), offset!(task_leader));
         ProcessId {
             pid: load(task, offset!(task_tgid)),
             exec: load::<u64>(leader, offset!(task_exec)) as u32,

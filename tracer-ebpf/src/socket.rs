@@ -4,7 +4,7 @@
 //! Memory: one `SocketState` for each tracked socket, freed with it.
 
 use crate::emit::Tally;
-use crate::kernel::{Object, current_task, follow, load, offset, process_id, sequences, tcp};
+use crate::kernel::{Object, current_task, follow, load, offset, process_id, sequences, tcp, walked_socket};
 use crate::maps::{self, CONTROL, LISTENERS, SOCKETS};
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 #[cfg(not(feature = "system-calls"))]
@@ -175,7 +175,7 @@ pub(crate) fn recover_sequences(state: &mut SocketState, socket: Object) {
 pub(crate) fn locate(tuple: &mut Tuple, socket: Object) {
     // SAFETY: `socket` comes from a hook; offsets come from the kernel's BTF.
     unsafe {
-        tuple.netns = load(follow(socket, offset!(sock_net)), offset!(net_inum));
+        tuple.netns = load(follow(walked_socket(socket), offset!(sock_net)), offset!(net_inum));
         tuple.local_port = load::<u16>(socket, offset!(sock_num));
         tuple.remote_port = u16::from_be(load::<u16>(socket, offset!(sock_dport)));
         let family = load::<u16>(socket, offset!(sock_family));

@@ -149,7 +149,7 @@ impl Capture {
         let Asked { ring, kernel_log, follows } = asked;
         privilege::require()?;
         let load::Kernel { offsets, cast, kernel, mut loader } = load::read_kernel()?;
-        let settings = settings(ring, reads_memory, cast.map_or(0, |cast| cast.tcp_sock));
+        let settings = settings(ring, reads_memory, cast);
         let object = cast.map_or(Ok(Cow::Borrowed(plane.object())), |cast| cast.put_into(plane.object()))?;
         let mut programs = loader
             .btf(Some(&kernel))

@@ -2,6 +2,7 @@
 //!
 //! Invariant: as many words as the programs have. Memory: one array.
 
+use super::cast::Cast;
 use crate::clock;
 use std::time::Duration;
 use tracer_common::{Settings, SystemCall};
@@ -44,10 +45,11 @@ pub(super) fn level(detail: Detail) -> u32 {
     }
 }
 
-/// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read, `tcp_sock` is
-/// the number of that type.
-pub(super) fn settings(ring: u32, reads_memory: bool, tcp_sock: u32) -> [u64; WORDS] {
+/// The settings for a ring of `ring` bytes; `reads_memory` says whether the memory of processes may be read, `cast` has
+/// the numbers of types.
+pub(super) fn settings(ring: u32, reads_memory: bool, cast: Option<Cast>) -> [u64; WORDS] {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let number = |of: fn(Cast) -> u32| cast.map_or(0, |cast| u64::from(of(cast)));
     let fixed = [
         u64::from(ring / 4),
         nanoseconds(QUIET_AFTER),
@@ -55,7 +57,9 @@ pub(super) fn settings(ring: u32, reads_memory: bool, tcp_sock: u32) -> [u64; WO
         tracer_common::kernel::COMPAT_BITS,
         u64::from(reads_memory),
         clock::now().0.saturating_add(nanoseconds(DATAGRAM_ANSWERED_WITHIN)),
-        u64::from(tcp_sock),
+        number(|cast| cast.tcp_sock),
+        number(|cast| cast.sock),
+        number(|cast| cast.task_struct),
     ];
     let calls = SYSTEM_CALLS.map(|number| u64::try_from(number).unwrap_or(u64::MAX));
     let mut all = [0; WORDS];
