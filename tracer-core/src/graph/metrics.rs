@@ -163,14 +163,9 @@ impl Window {
 /// All errors.
 #[must_use]
 pub fn sum(errors: &ErrorsByKind) -> u64 {
-    errors.refused
-        + errors.timed_out
-        + errors.connect_failed
-        + errors.reset
-        + errors.unanswered
-        + errors.closed_in_response
-        + errors.service
-        + errors.gateway
+    let connections = [errors.refused, errors.timed_out, errors.connect_failed, errors.reset];
+    let requests = [errors.unanswered, errors.closed_in_response, errors.service, errors.gateway];
+    connections.into_iter().chain(requests).fold(0, u64::saturating_add)
 }
 
 /// Adds `more` to `errors`.

@@ -48,7 +48,7 @@ impl Operations {
             self.other.get_or_insert_default()
         };
         let weight = if ended.outcome.fault.is_none() { share } else { 1 };
-        figures.requests += weight;
+        figures.requests = figures.requests.saturating_add(weight);
         figures.sampled |= share > 1;
         match ended.outcome.fault {
             Some(Fault::Service) => figures.service += 1,
@@ -80,7 +80,10 @@ impl Figures {
     /// Counts a status; one beyond the cap is not told apart.
     fn count(&mut self, status: &Status, weight: u64) {
         match self.statuses.binary_search_by(|(held, _)| held.cmp(status)) {
-            Ok(place) => self.statuses.get_mut(place).into_iter().for_each(|(_, count)| *count += weight),
+            Ok(place) => {
+                let held = self.statuses.get_mut(place).into_iter();
+                held.for_each(|(_, count)| *count = count.saturating_add(weight));
+            }
             Err(place) if self.statuses.len() < STATUSES => {
                 self.statuses.reserve_exact(1);
                 self.statuses.insert(place, (status.clone(), weight));

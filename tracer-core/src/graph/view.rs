@@ -166,7 +166,7 @@ fn operation_view(operation: Option<&protocol::Operation>, figures: &Figures) ->
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]
 fn call_view(from: &ServiceNode, to: &ServiceNode, call: &CallNode, moments: &Moments, open: Open) -> Call {
     let recent = call.recent();
-    let (tries, errors) = (recent.requests + recent.failed_connections, recent.errors);
+    let (tries, errors) = (recent.requests.saturating_add(recent.failed_connections), recent.errors);
     // Exchanges are told apart by turns where no parser knows the protocol.
     let estimated = !call.is_understood();
     // Of those that the kernel counted, a share.
