@@ -61,6 +61,9 @@ pub(super) const ROW: Row = Row {
 const REQUESTS: usize = super::matching::REQUESTS;
 /// Bytes of a unit with which a side may begin.
 const FIRST_BYTES: u32 = 1 << 24;
+/// And of one that is no `Produce`: with more, a length reads as one of DNS over TCP (12 at least) and an id, and flags
+/// and counts of a query (a question, and nothing else) as a number, a version and no name.
+const FIRST_ASKED_BYTES: u64 = 12 << 16;
 /// Bytes of a correlation id, which a response begins with behind its length …
 const CORRELATION_BYTES: u32 = 4;
 /// … and of that and a code.
@@ -70,7 +73,7 @@ fn begins(side: Side, bytes: &[u8]) -> Verdict {
     match side {
         // Length, API key, version and the length of the client's name alone are 40 bits.
         Side::Client => match Request::read(bytes, FIRST_BYTES) {
-            Ok(request) if request.correlation < 0 || request.seen.misfits || !may_be_produced(&request) => Verdict::No,
+            Ok(request) if request.correlation < 0 || request.seen.misfits || !may_begin(&request) => Verdict::No,
             Ok(_) => Verdict::Certain,
             Err(short) => verdict(short),
         },
@@ -82,11 +85,14 @@ fn begins(side: Side, bytes: &[u8]) -> Verdict {
     }
 }
 
-/// Whether it is no `Produce`, whose number and version are 0 in other protocols too, or has what one must have.
-fn may_be_produced(request: &Request<'_>) -> bool {
+/// Whether it is short, or a `Produce`, whose number and version are 0 in other protocols too, with what one must have.
+fn may_begin(request: &Request<'_>) -> bool {
+    if request.api.key != api::PRODUCE {
+        return request.length < FIRST_ASKED_BYTES;
+    }
     let seen = &request.seen;
     let has_topic = seen.topic.is_some() || seen.id.is_some();
-    request.api.key != api::PRODUCE || (has_topic && seen.acks.is_some_and(|acks| (-1..=1).contains(&acks)))
+    has_topic && seen.acks.is_some_and(|acks| (-1..=1).contains(&acks))
 }
 
 fn verdict(short: Short) -> Verdict {
@@ -296,12 +302,14 @@ mod tests {
 
     #[test]
     fn protocols_with_lengths_before_all_else_do_not_begin_as_kafka_does() {
-        // A session of ZooKeeper, a query of MongoDB, STARTUP of Cassandra, a request of DNS, a connection of PostgreSQL.
-        let others: [&[u8]; 5] = [
+        // A session of ZooKeeper, a query of MongoDB, STARTUP of Cassandra, requests of DNS, the second of a resolver that
+        // checks signatures itself, a connection of PostgreSQL.
+        let others: [&[u8]; 6] = [
             b"\0\0\0\x2c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             b"\0\x01\0\0\0\x01\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\xeb\0\0\0\x10ismaster\0\x01\0\0\0",
             b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0",
             b"\0\x1b\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01",
+            b"\0\x1b\0\x01\0\x10\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01",
             b"\0\0\0\x22\0\x03\0\0user\0p\0database\0postgres\0\0\0\0\0\0",
         ];
         for bytes in others {
