@@ -140,8 +140,8 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
     let mut best = None;
     for (row, least, most) in fitting {
         open = true;
-        // One side fits, and the other may yet.
-        is_close |= is_heard && most == Verdict::Likely && least == Verdict::More;
+        // It may fit yet as well as others do, or better.
+        is_close |= is_heard && least == Verdict::More;
         if most == Verdict::Certain || least >= Verdict::Likely {
             let rank = (most == Verdict::Certain, row.ports.contains(&port));
             if best.is_none_or(|(before, _)| rank > before) {
