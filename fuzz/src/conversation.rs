@@ -4,7 +4,7 @@
 //! a hole a side says nothing until its next turn; no response in order is joined to a request from before a loss; what is
 //! held does not grow with what the peer claims. Invariant: as said. Memory: [`MOST`] and [`FOR_EACH_BYTE`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tracer_core::protocol::{Conversation, Event, HEAD_BYTES, Id, Message, Piece, Requests, Row, Side, Talk};
 use tracer_core::time::Moment;
@@ -62,7 +62,7 @@ fn same(cut: &[Event], uncut: &[Event]) {
 
 /// With numbers in the order in which they come.
 fn renumbered(events: &[Event]) -> Vec<Event> {
-    let mut known = HashMap::new();
+    let mut known = BTreeMap::new();
     let mut events = events.to_vec();
     for event in &mut events {
         let Event::Message(_, message) = event else { continue };

@@ -2,8 +2,10 @@
 //!
 //! The stable compiler instruments our code by passes of LLVM that it has (`-C passes`); no sanitizer is needed, as the code
 //! has no `unsafe`, and counts what it allocates. `cargo fuzz` would add a command of its own and nothing else.
-//! Invariant: the same number of runs is the same inputs (`-seed=1`). Memory: what one run prints.
+//! Invariant: the same number of runs of the same program is the same inputs, where addresses may be fixed (`setarch`) and
+//! the target's tables have no seed of their own, as those of the whole engine have (`records`). Memory: what one run prints.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,11 @@ const LONGEST: u32 = 6_144;
 const SLOWEST: u32 = 20;
 
 /// The program with all targets.
-pub(crate) struct Engine(PathBuf);
+pub(crate) struct Engine {
+    program: PathBuf,
+    /// What fixes its addresses, if it may.
+    setarch: Option<PathBuf>,
+}
 
 /// When a run is over.
 #[derive(Clone, Copy, Debug)]
@@ -79,15 +85,24 @@ impl Engine {
         if !host::status(&mut cargo)?.success() {
             return Ok(Err("libFuzzer, or the targets with it, cannot be built here; cargo says why".to_owned()));
         }
-        Ok(Ok(Self(folder().join(triple).join("release/fuzz"))))
+        let may_fix = |setarch: &PathBuf| {
+            Command::new(setarch)
+                .args(["-R", "true"])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        let setarch = program("setarch").filter(may_fix);
+        Ok(Ok(Self { program: folder().join(triple).join("release/fuzz"), setarch }))
     }
 
     /// The names of the targets.
     pub(crate) fn targets(&self) -> Result<Vec<String>> {
-        let output = Command::new(&self.0).output().with_context(|| format!("start {}", self.0.display()))?;
+        let output =
+            Command::new(&self.program).output().with_context(|| format!("start {}", self.program.display()))?;
         let names: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
         if names.is_empty() {
-            bail!("{} names no targets", self.0.display());
+            bail!("{} names no targets", self.program.display());
         }
         Ok(names)
     }
@@ -97,7 +112,7 @@ impl Engine {
         if !input.is_file() {
             bail!("there is no input {}", input.display());
         }
-        Ok(host::status(self.command(target)?.arg(input))?.success())
+        Ok(host::status(Self::told(&mut Command::new(&self.program), target)?.arg(input))?.success())
     }
 
     /// Looks for inputs with our terminal; whether none did what none may.
@@ -113,7 +128,8 @@ impl Engine {
         }
         let begun = Instant::now();
         let mut search = self.search(target, &work, limit)?;
-        let output = search.stdin(Stdio::null()).output().with_context(|| format!("start {}", self.0.display()))?;
+        let output =
+            search.stdin(Stdio::null()).output().with_context(|| format!("start {}", self.program.display()))?;
         let text = String::from_utf8_lossy(&output.stderr);
         let mut outcome = Outcome::read(&text);
         if !output.status.success() && outcome.failure.is_none() {
@@ -124,27 +140,56 @@ impl Engine {
 
     fn search(&self, target: &str, found: &Path, limit: Limit) -> Result<Command> {
         fs::create_dir_all(found).with_context(|| format!("make {}", found.display()))?;
-        let mut command = self.command(target)?;
+        let kept = host::workspace().join("fuzz/corpus").join(target);
+        let mut command;
         match limit {
-            Limit::Time(time) => command.arg(format!("-max_total_time={}", time.as_secs())),
-            Limit::Runs(runs, time) => command.args([
-                format!("-runs={runs}"),
-                format!("-max_total_time={}", time.as_secs()),
-                "-seed=1".to_owned(),
-            ]),
-        };
-        command.arg(format!("-max_len={LONGEST}")).args([found, &host::workspace().join("fuzz/corpus").join(target)]);
+            Limit::Time(time) => {
+                command = Command::new(&self.program);
+                command.arg(format!("-max_total_time={}", time.as_secs())).args([found, &kept]);
+            }
+            Limit::Runs(runs, time) => {
+                command = self.repeatable();
+                command.args([
+                    format!("-runs={runs}"),
+                    format!("-max_total_time={}", time.as_secs()),
+                    "-seed=1".to_owned(),
+                    // Else it looks now and then for what others have found.
+                    "-reload=0".to_owned(),
+                    format!("-seed_inputs={}", in_order(&kept)?),
+                ]);
+                command.arg(found);
+            }
+        }
+        command.arg(format!("-max_len={LONGEST}"));
+        Self::told(&mut command, target)?;
         Ok(command)
     }
 
-    fn command(&self, target: &str) -> Result<Command> {
+    /// The program with the same addresses each time: what is compared with what leads it, and addresses are compared too.
+    fn repeatable(&self) -> Command {
+        let mut command = Command::new(self.setarch.as_ref().unwrap_or(&self.program));
+        if self.setarch.is_some() {
+            command.arg("-R").arg(&self.program);
+        }
+        // The stack begins behind it.
+        command.env_clear();
+        command
+    }
+
+    /// Says to the program what it is about, and where what it finds goes.
+    fn told<'a>(command: &'a mut Command, target: &str) -> Result<&'a mut Command> {
         let crashes = folder().join("crashes").join(target);
         fs::create_dir_all(&crashes).with_context(|| format!("make {}", crashes.display()))?;
-        let mut command = Command::new(&self.0);
         command.env("TRACER_FUZZ_TARGET", target).env("RUST_BACKTRACE", "1");
-        command.args([format!("-artifact_prefix={}/", crashes.display()), format!("-timeout={SLOWEST}")]);
-        Ok(command)
+        Ok(command.args([format!("-artifact_prefix={}/", crashes.display()), format!("-timeout={SLOWEST}")]))
     }
+}
+
+/// The files of a folder, as libFuzzer wants them: by name, as the folder's own order is another on each disk.
+fn in_order(folder: &Path) -> Result<String> {
+    let entries = fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
+    let names = entries.map(|entry| Ok(entry?.path().display().to_string())).collect::<Result<BTreeSet<_>>>()?;
+    Ok(names.into_iter().collect::<Vec<_>>().join(","))
 }
 
 impl Outcome {

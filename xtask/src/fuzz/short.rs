@@ -1,4 +1,5 @@
-//! A short look with every target: the same inputs each time, so that a failure is one of the change that is tested.
+//! A short look with every target: the same inputs each time (see [`engine`](super::engine)), so that a failure is one of the
+//! change that is tested.
 //!
 //! Invariant: a failure names the input and how to run it again. Memory: what two runs print.
 
