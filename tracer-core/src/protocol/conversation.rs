@@ -125,8 +125,8 @@ impl Conversation {
         match &mut self.state {
             State::Opaque(_) => {}
             State::New(openings) => {
-                openings.feed(side, bytes, at, begins_turn);
-                self.recognise(port, out);
+                openings.feed(side, port, bytes, at, begins_turn);
+                self.recognise(false, out);
             }
             State::Known(..) => self.parse(side, port, bytes, at, begins_turn, out),
         }
@@ -198,6 +198,7 @@ impl Conversation {
 
     /// A side sends no more.
     pub fn close(&mut self, side: Side, at: Moment, out: &mut Vec<Event>) {
+        self.recognise(true, out);
         let stream = self.stream(side);
         if stream.until_close {
             return stream.finish(at, out);
@@ -229,14 +230,15 @@ impl Conversation {
         }
     }
 
-    /// Takes a protocol if the first bytes say one, and gives them to its parser.
-    fn recognise(&mut self, port: u16, out: &mut Vec<Event>) {
+    /// Takes a protocol if the first bytes say one, and gives them to its parser; whether nothing more may come.
+    fn recognise(&mut self, is_over: bool, out: &mut Vec<Event>) {
         let State::New(openings) = &mut self.state else { return };
-        match recognise::judge(openings, port) {
+        match recognise::judge(openings, is_over) {
             recognise::Judgement::Wait => {}
             recognise::Judgement::Unknown => self.state = State::Opaque(None),
             recognise::Judgement::Known(protocol) => {
                 let openings = std::mem::take(openings);
+                let port = openings.port();
                 self.state = State::Known(protocol, (row(protocol).parser)());
                 for (side, bytes, at, begins_turn) in openings.into_pieces() {
                     match bytes {

@@ -1,7 +1,8 @@
 //! Which protocol a connection speaks, from its first bytes in both directions.
 //!
 //! Invariant: a protocol is taken if one side's bytes are certain and the other's do not contradict, or if both sides' are
-//! likely; a port chooses only among protocols that fit equally. Memory: [`OPENING_BYTES`] for each side, [`PIECES`].
+//! likely and no other may be it yet; a port chooses only among protocols that fit equally. Memory: [`OPENING_BYTES`] for
+//! each side, [`PIECES`].
 
 use super::{PARSERS, Protocol, Side, Verdict};
 use crate::time::Moment;
@@ -21,6 +22,8 @@ pub(super) struct Openings {
     datagrams: bool,
     /// The connection is older than the bytes.
     older: bool,
+    /// That of the server.
+    port: u16,
     pieces: Vec<Piece>,
     client: Opening,
     server: Opening,
@@ -59,7 +62,9 @@ impl Openings {
         Self { datagrams: true, ..Self::default() }
     }
 
-    pub(super) fn feed(&mut self, side: Side, bytes: &[u8], at: Moment, begins_turn: bool) {
+    /// Takes the next bytes of a side; `port` is the server's.
+    pub(super) fn feed(&mut self, side: Side, port: u16, bytes: &[u8], at: Moment, begins_turn: bool) {
+        self.port = port;
         let opening = self.opening(side);
         let begins_turn = std::mem::take(&mut opening.aligned) || begins_turn;
         opening.lost &= !begins_turn;
@@ -110,6 +115,11 @@ impl Openings {
         self.pieces.iter().filter_map(|(_, bytes, ..)| bytes.as_ref()).map(|bytes| bytes.len()).sum()
     }
 
+    /// The server's, as it was told last.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn into_pieces(self) -> Vec<Piece> {
         self.pieces
     }
@@ -122,8 +132,8 @@ impl Openings {
     }
 }
 
-/// Asks every protocol.
-pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
+/// Asks every protocol; whether nothing more may come.
+pub(super) fn judge(openings: &Openings, is_over: bool) -> Judgement {
     let verdict = |begins: fn(Side, &[u8]) -> Verdict, side, opening: &Opening| {
         if opening.bytes.is_empty() { Verdict::More } else { begins(side, &opening.bytes) }
     };
@@ -143,7 +153,7 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
         // It may fit yet as well as others do, or better.
         is_close |= is_heard && least == Verdict::More;
         if most == Verdict::Certain || least >= Verdict::Likely {
-            let rank = (most == Verdict::Certain, row.ports.contains(&port));
+            let rank = (most == Verdict::Certain, row.ports.contains(&openings.port));
             if best.is_none_or(|(before, _)| rank > before) {
                 best = Some((rank, row.protocol));
             }
@@ -151,7 +161,7 @@ pub(super) fn judge(openings: &Openings, port: u16) -> Judgement {
     }
     match best {
         // How the bytes are cut must not choose among protocols.
-        Some(((false, _), _)) if is_close && !is_full => Judgement::Wait,
+        Some(((false, _), _)) if is_close && !is_full && !is_over => Judgement::Wait,
         Some(((false, _), _)) if is_close && openings.pieces.len() >= PIECES => Judgement::Unknown,
         Some((_, protocol)) => Judgement::Known(protocol),
         None if !open || is_full => Judgement::Unknown,
@@ -167,10 +177,23 @@ mod tests {
     fn what_comes_behind_a_hole_does_not_continue_what_came_before_it() {
         // Together they would begin a connection of PostgreSQL.
         let mut openings = Openings::default();
-        openings.feed(Side::Client, b"\0\0\0\x1a\0\x03\0", Moment::default(), false);
+        openings.feed(Side::Client, 0, b"\0\0\0\x1a\0\x03\0", Moment::default(), false);
         openings.gap(Side::Client);
-        openings.feed(Side::Client, b"\0user\0", Moment::default(), false);
-        assert_eq!(judge(&openings, 0), Judgement::Unknown);
+        openings.feed(Side::Client, 0, b"\0user\0", Moment::default(), false);
+        assert_eq!(judge(&openings, false), Judgement::Unknown);
+    }
+
+    #[test]
+    fn what_is_likely_is_taken_once_no_other_may_be_it_or_nothing_more_comes() {
+        let mut openings = Openings::default();
+        for number in 1..=5 {
+            openings.feed(Side::Client, 0, b"\xc0\0", Moment::default(), true);
+            openings.feed(Side::Server, 0, b"\xd0\0", Moment::default(), true);
+            // The length of a message of MongoDB, and what it would answer.
+            let expected = if number < 5 { Judgement::Wait } else { Judgement::Known(Protocol::Mqtt) };
+            assert_eq!(judge(&openings, false), expected, "{number}");
+            assert_eq!(judge(&openings, true), Judgement::Known(Protocol::Mqtt), "{number}");
+        }
     }
 
     #[test]
@@ -178,9 +201,9 @@ mod tests {
         let mut openings = Openings::older();
         for _ in 0..1_000 {
             openings.gap(Side::Client);
-            openings.feed(Side::Client, b"in the middle", Moment::default(), false);
+            openings.feed(Side::Client, 0, b"in the middle", Moment::default(), false);
         }
-        openings.feed(Side::Server, b"begins", Moment::default(), true);
+        openings.feed(Side::Server, 0, b"begins", Moment::default(), true);
         for _ in 0..1_000 {
             openings.gap(Side::Server);
         }

@@ -17,8 +17,8 @@ const NAME_BYTES: usize = 255;
 /// Bytes of a label.
 const LABEL_BYTES: u8 = 63;
 /// Records behind the question of a query: an OPT (RFC 6891), a TSIG or SIG(0), and the serial of an IXFR.
-const ADDED: u16 = 2;
-const AUTHORITIES: u16 = 1;
+const ADDED: u8 = 2;
+const AUTHORITIES: u8 = 1;
 
 /// Kinds of messages (RFC 6895 §2.2).
 const QUERY: u8 = 0;
@@ -62,14 +62,9 @@ pub(super) struct Head {
     pub(super) is_response: bool,
     opcode: u8,
     pub(super) is_truncated: bool,
-    /// The bit that has no meaning (RFC 6895 §2.1).
-    is_reserved: bool,
     /// The response code.
     pub(super) code: u8,
     pub(super) questions: u16,
-    answers: u16,
-    authorities: u16,
-    added: u16,
 }
 
 /// The first question.
@@ -90,31 +85,38 @@ impl Head {
         }
         let id = read(fields.u16())?;
         let [flags, more] = read(fields.u16())?.to_be_bytes();
-        Ok(Self {
+        let head = Self {
             length,
             id,
             is_response: flags & 0x80 != 0,
             opcode: (flags >> 3) & 0x0f,
             is_truncated: flags & 0x02 != 0,
-            is_reserved: more & 0x40 != 0,
             code: more & 0x0f,
             questions: read(fields.u16())?,
-            answers: read(fields.u16())?,
-            authorities: read(fields.u16())?,
-            added: read(fields.u16())?,
-        })
+        };
+        // The other counts.
+        read(fields.take(6))?;
+        Ok(head)
     }
 
-    /// Whether the first message of a side may have this header: a query, or its response, about one name.
-    pub(super) fn may_begin(&self, side: Side) -> bool {
-        let is_plain = self.opcode == QUERY && !self.is_reserved && self.questions == 1;
-        match side {
-            Side::Client => {
-                let is_query = !self.is_response && !self.is_truncated && self.code == 0;
-                is_plain && is_query && self.answers == 0 && self.authorities <= AUTHORITIES && self.added <= ADDED
-            }
-            Side::Server => is_plain && self.is_response,
-        }
+    /// Whether the first message of a side may have this header, of which all need not have come: a query, or its response,
+    /// about one name.
+    pub(super) fn may_begin(side: Side, bytes: &[u8]) -> bool {
+        let behind_id = bytes.get(TCP_LENGTH_BYTES + 2..).unwrap_or_default();
+        behind_id.iter().zip(0..HEADER_BYTES - 2).all(|(byte, place)| match (place, side) {
+            // Whether it is a response, of what kind, and truncated.
+            (0, Side::Client) => byte & 0xfa == 0,
+            (0, Side::Server) => byte & 0xf8 == 0x80,
+            // The bit that has no meaning (RFC 6895 §2.1), and the code.
+            (1, Side::Client) => byte & 0x4f == 0,
+            (1, Side::Server) => byte & 0x40 == 0,
+            (2, _) => *byte == 0,
+            (3, _) => *byte == 1,
+            (7, Side::Client) => *byte <= AUTHORITIES,
+            (9, Side::Client) => *byte <= ADDED,
+            (_, Side::Client) => *byte == 0,
+            (_, Side::Server) => true,
+        })
     }
 
     pub(super) fn is_stateful(&self) -> bool {

@@ -44,12 +44,10 @@ const QUERIES: usize = super::matching::REQUESTS;
 
 fn begins(side: Side, bytes: &[u8]) -> Verdict {
     let head = match Head::read(bytes) {
+        _ if !Head::may_begin(side, bytes) => return Verdict::No,
         Ok(head) => head,
         Err(short) => return short.into(),
     };
-    if !head.may_begin(side) {
-        return Verdict::No;
-    }
     match Question::read(bytes, &head) {
         // Three counts and a class.
         Ok(question) if question.is_internet() && side == Side::Client => Verdict::Certain,

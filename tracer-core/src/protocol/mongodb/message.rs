@@ -202,9 +202,13 @@ fn namespace(fields: &mut Fields<'_>) -> Result<(String, bool), Short> {
 
 /// Whether these bytes begin a message that begins a turn.
 pub(super) fn begins(side: Side, bytes: &[u8]) -> Result<Verdict, Short> {
+    // What it answers is known before its kind.
+    if side == Side::Client && bytes.iter().take(12).skip(8).any(|byte| *byte != 0) {
+        return Ok(Verdict::No);
+    }
     let mut fields = Fields::new(bytes, u64::MAX);
     let header = Header::read(&mut fields)?;
-    if (header.answers == 0) != (side == Side::Client) {
+    if side == Side::Server && header.answers == 0 {
         return Ok(Verdict::No);
     }
     let mut fields = Fields::new(bytes, u64::from(header.length));
