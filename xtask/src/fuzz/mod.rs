@@ -52,8 +52,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         Err(obstacle) => bail!("{obstacle}"),
     };
     if options.all {
-        let (_, failed) = short::run(&engine)?;
-        return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let (_, failures) = short::run(&engine)?;
+        return Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let Some(target) = &options.target else {
         for name in engine.targets()? {

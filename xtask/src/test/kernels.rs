@@ -5,10 +5,10 @@
 
 use anyhow::Result;
 
-use super::outcome::Counts;
+use super::outcome::{Counts, Report};
 use crate::vm;
 
-pub(super) fn run() -> Result<Counts> {
-    let vm::Totals { passed, failed, ignored, not_run } = vm::step()?;
-    Ok(Counts { passed, failed, ignored, not_run })
+pub(super) fn run() -> Result<Report> {
+    let (vm::Totals { passed, failed, ignored, not_run }, failures) = vm::step()?;
+    Ok(Report::from(Counts { passed, failed, ignored, not_run }).with_failures(failures))
 }

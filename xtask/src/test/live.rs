@@ -10,7 +10,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result};
 use xtask::toolchain::program;
 
-use super::outcome::Counts;
+use super::outcome::{Counts, Report};
 use super::steps::{self, integration_tests};
 use crate::{coverage, host};
 
@@ -26,18 +26,18 @@ const CAP_BPF: u32 = 39;
 const ON_ONE_PLANE: [&str; 3] = ["demo::", "privileges::", "coverage::"];
 
 /// Runs them on a plane; on the second one, only those that look at it.
-pub(super) fn run(filter: Option<&str>, plane: &str) -> Result<Counts> {
+pub(super) fn run(filter: Option<&str>, plane: &str) -> Result<Report> {
     let names: Vec<_> = integration_tests()?.into_iter().filter(|name| name.starts_with("live")).collect();
     if names.is_empty() {
         eprintln!("there are no live tests");
-        return Ok(Counts::default());
+        return Ok(Report::default());
     }
     let mut selection = vec!["--package", "tracer-user"];
     selection.extend(names.iter().flat_map(|name| ["--test", name.as_str()]));
     if let Some(reason) = obstacle() {
         let not_run = count(&selection, filter)?;
         eprintln!("{not_run} live tests did not run: {reason}");
-        return Ok(Counts { not_run, ..Counts::default() });
+        return Ok(Counts { not_run, ..Counts::default() }.into());
     }
     if !host::is_root() {
         selection.extend(["--config", SUDO]);

@@ -16,7 +16,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::{coverage, host, setup};
-use outcome::{Counts, Row};
+use outcome::{Counts, Report, Row};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -36,20 +36,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::run(&setup::Options { yes: options.yes, tests: true, benches: false })?;
     let filter = options.filter.as_deref();
     let mut rows = Vec::new();
-    let mut step = |name: &'static str, run: &mut dyn FnMut() -> Result<Counts>| {
+    let mut step = |name: &'static str, run: &mut dyn FnMut() -> Result<Report>| {
         eprintln!("\n=== {name}");
         let begun = Instant::now();
-        let counts = run().unwrap_or_else(|error| {
+        let report = run().unwrap_or_else(|error| {
             eprintln!("{name}: {error:#}");
-            Counts::FAILED
+            Report::of_error(&error)
         });
-        rows.push(Row { name, took: begun.elapsed(), counts });
+        rows.push(Row { name, took: begun.elapsed(), report });
     };
     if filter.is_none() {
-        step("tidy", &mut || tidy::run(&host::workspace()));
-        step("format", &mut steps::format);
-        step("clippy", &mut steps::clippy);
-        step("documentation", &mut steps::documentation);
+        step("tidy", &mut || Ok(tidy::run(&host::workspace())?.into()));
+        step("format", &mut || Ok(steps::format()?.into()));
+        step("clippy", &mut || Ok(steps::clippy()?.into()));
+        step("documentation", &mut || Ok(steps::documentation()?.into()));
     }
     step("unit and integration tests", &mut || steps::libraries(filter));
     step("tests of the binary", &mut || steps::binary(filter));
@@ -63,14 +63,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     step("live tests, sockets", &mut || live::run(filter, live::PLANES[0]));
     step("live tests, system calls", &mut || live::run(filter, live::PLANES[1]));
     if filter.is_none() {
-        step("coverage", &mut covered);
+        step("coverage", &mut || Ok(covered()?.into()));
     }
     if filter.is_none() {
         step("kernels", &mut kernels::run);
     }
 
     println!("\n{}", outcome::table(&rows));
-    let total = rows.iter().fold(Counts::default(), |sum, row| sum + row.counts);
+    print!("{}", outcome::failures(&rows));
+    let total = rows.iter().fold(Counts::default(), |sum, row| sum + row.report.counts);
     if host::is_ci() && total.not_run > 0 {
         println!("{} could not run on this machine, which under CI is a failure", total.not_run);
     }

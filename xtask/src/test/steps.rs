@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::outcome::{Counts, test_result};
+use super::outcome::{Counts, Report};
 use crate::host;
 
 fn check(command: &mut Command) -> Result<Counts> {
@@ -39,12 +39,12 @@ pub(super) fn documentation() -> Result<Counts> {
 }
 
 /// Every package but that of the binary, with their documentation's examples.
-pub(super) fn libraries(filter: Option<&str>) -> Result<Counts> {
+pub(super) fn libraries(filter: Option<&str>) -> Result<Report> {
     tests(&["--workspace", "--exclude", "tracer-user"], &[], filter)
 }
 
 /// The package of the binary without its live tests.
-pub(super) fn binary(filter: Option<&str>) -> Result<Counts> {
+pub(super) fn binary(filter: Option<&str>) -> Result<Report> {
     let mut selection = vec!["--package".to_owned(), "tracer-user".to_owned(), "--bins".to_owned()];
     if host::workspace().join("tracer-user/src/lib.rs").is_file() {
         selection.push("--lib".to_owned());
@@ -72,7 +72,7 @@ pub(super) fn integration_tests() -> Result<Vec<String>> {
 }
 
 /// Runs `cargo test` on a selection, all of it even where something fails.
-pub(super) fn tests(selection: &[&str], harness: &[&str], filter: Option<&str>) -> Result<Counts> {
+pub(super) fn tests(selection: &[&str], harness: &[&str], filter: Option<&str>) -> Result<Report> {
     tests_with(&[], selection, harness, filter)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn tests_with(
     selection: &[&str],
     harness: &[&str],
     filter: Option<&str>,
-) -> Result<Counts> {
+) -> Result<Report> {
     let mut cargo = host::cargo();
     cargo.envs(variables.iter().copied());
     cargo.args(["test", "--no-fail-fast"]).args(selection).arg("--").args(harness).args(filter);
@@ -90,10 +90,11 @@ pub(super) fn tests_with(
 }
 
 /// Runs a command that is `cargo test`, and counts what its tests say.
-pub(super) fn counted(cargo: &mut Command) -> Result<Counts> {
-    let mut counts = Counts::default();
-    let success = shown_and_read(cargo, |line| counts = counts + test_result(line).unwrap_or_default())?;
-    Ok(counts.with_success(success))
+pub(super) fn counted(cargo: &mut Command) -> Result<Report> {
+    let mut report = Report::default();
+    let success = shown_and_read(cargo, |line| report.read(line))?;
+    report.counts = report.counts.with_success(success);
+    Ok(report)
 }
 
 /// Runs a command, hands each line of its output to the terminal and to `read`, and tells whether it succeeded.

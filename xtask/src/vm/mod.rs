@@ -81,10 +81,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if totals.failed == 0 && totals.not_run == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The kernels and live tests that every full test run includes.
-pub(crate) fn step() -> Result<Totals> {
+/// The kernels and live tests that every full test run includes; and what failed, each by its name.
+pub(crate) fn step() -> Result<(Totals, Vec<String>)> {
     let work = Work { kernels: always(), thorough: false, filters: capture_tests(), limit: LIMIT };
-    work::run(&work).map(|(_, totals)| totals)
+    let (outcomes, totals) = work::run(&work)?;
+    Ok((totals, outcomes.iter().flat_map(outcome::Outcome::failures).collect()))
 }
 
 fn always() -> Vec<Kernel> {

@@ -83,6 +83,13 @@ impl Outcome {
         verdicts
     }
 
+    /// What failed, with the kernel's name.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let failed = |verdict| if let Verdict::Failed(what) = verdict { Some(what) } else { None };
+        let failed = self.verdicts().into_iter().filter_map(failed);
+        failed.map(|what| format!("{}: {what}", self.kernel.name)).collect()
+    }
+
     /// Tells what did not pass, and counts everything.
     pub(super) fn tell(&self) -> Totals {
         let mut totals = Totals::default();
@@ -159,8 +166,10 @@ mod tests {
         let totals = outcome(vec![(plain(), ran())], vec![]).tell();
         assert_eq!(totals, Totals { passed: 1, failed: 1, ..Totals::default() });
         let cut = Live { passed: vec!["a".to_owned()], ..Live::default() };
-        let totals = outcome(vec![(plain(), ran())], vec![cut]).tell();
-        assert_eq!(totals, Totals { passed: 2, failed: 1, ..Totals::default() });
+        let outcome = outcome(vec![(plain(), ran())], vec![cut]);
+        assert_eq!(outcome.tell(), Totals { passed: 2, failed: 1, ..Totals::default() });
+        let name = KERNELS[0].name;
+        assert_eq!(outcome.failures(), [format!("{name}: the live tests did not come to their end")]);
     }
 
     #[test]
