@@ -6,6 +6,7 @@ use super::layout::{self, Field};
 
 pub(super) const PRODUCE: i16 = 0;
 pub(super) const FETCH: i16 = 1;
+pub(super) const METADATA: i16 = 3;
 pub(super) const SASL_HANDSHAKE: i16 = 17;
 pub(super) const API_VERSIONS: i16 = 18;
 
@@ -141,7 +142,7 @@ static LAYOUTS: &[Layouts] = &[
     of(PRODUCE, 13, 9, layout::PRODUCE, layout::PRODUCED),
     of(FETCH, 18, 12, layout::FETCH, layout::FETCHED),
     of(2, 11, 6, layout::LIST_OFFSETS, layout::OFFSETS_LISTED),
-    of(3, 13, 9, layout::NOTHING, layout::METADATA),
+    of(METADATA, 13, 9, layout::NOTHING, layout::METADATA),
     of(8, 10, 8, layout::OFFSET_COMMIT, layout::OFFSETS_COMMITTED),
     of(9, 10, 6, layout::OFFSET_FETCH, layout::OFFSETS_FETCHED),
     of(10, 6, 3, layout::NOTHING, layout::COORDINATOR),

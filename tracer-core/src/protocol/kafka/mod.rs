@@ -87,8 +87,12 @@ fn begins(side: Side, bytes: &[u8]) -> Verdict {
 
 /// Whether it is short, or a `Produce`, whose number and version are 0 in other protocols too, with what one must have.
 fn may_begin(request: &Request<'_>) -> bool {
-    if request.api.key != api::PRODUCE {
-        return request.length < FIRST_ASKED_BYTES;
+    let api = request.api;
+    if api.key != api::PRODUCE {
+        // The version of PostgreSQL's protocol, and `user`.
+        let is_parameter = request.correlation.to_be_bytes().iter().all(u8::is_ascii_lowercase);
+        let is_postgres = (api.key, api.version) == (api::METADATA, 0) && is_parameter;
+        return request.length < FIRST_ASKED_BYTES && !is_postgres;
     }
     let seen = &request.seen;
     let has_topic = seen.topic.is_some() || seen.id.is_some();
@@ -304,13 +308,14 @@ mod tests {
     fn protocols_with_lengths_before_all_else_do_not_begin_as_kafka_does() {
         // A session of ZooKeeper, a query of MongoDB, STARTUP of Cassandra, requests of DNS, the second of a resolver that
         // checks signatures itself, a connection of PostgreSQL.
-        let others: [&[u8]; 6] = [
+        let others: [&[u8]; 7] = [
             b"\0\0\0\x2c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             b"\0\x01\0\0\0\x01\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\xeb\0\0\0\x10ismaster\0\x01\0\0\0",
             b"\x04\0\0\0\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION\0\x053.0.0",
             b"\0\x1b\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01",
             b"\0\x1b\0\x01\0\x10\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01",
             b"\0\0\0\x22\0\x03\0\0user\0p\0database\0postgres\0\0\0\0\0\0",
+            b"\0\0\0\x22\0\x03\0\0user\0\0database\0postgres\0\0\0\0\0\0\0",
         ];
         for bytes in others {
             assert_eq!(begins(Side::Client, bytes), Verdict::No, "{bytes:02x?}");
