@@ -33,6 +33,13 @@ pub struct Speech {
     asked: u64,
     /// Turns from here on are understood.
     whole: bool,
+    /// Nobody knows how much the client had sent before what is counted.
+    began_before: bool,
+    /// A piece was told, and one of the client.
+    has_begun: bool,
+    has_asked: bool,
+    /// Bytes of the client that were told while nobody knew what they say.
+    undecided: u64,
     /// Bytes of the client that were understood, and the requests in them, also where those are a share of all.
     understood: u64,
     found: u64,
@@ -78,6 +85,7 @@ impl Speech {
     /// call: perhaps as the other end tells them, which may be ahead.
     #[must_use]
     pub fn new(teller: Side, talk: Talk, counted: u64, told: u64) -> Self {
+        let began_before = talk.heard(protocol::Side::Client).is_none();
         Self {
             teller,
             talk,
@@ -90,6 +98,10 @@ impl Speech {
             spoken: 0,
             asked: 0,
             whole: false,
+            began_before,
+            has_begun: false,
+            has_asked: false,
+            undecided: 0,
             understood: 0,
             found: 0,
             missed: 0,
@@ -105,26 +117,49 @@ impl Speech {
         self.talk.hear(piece, port);
         let asked = self.talk.requests().asked();
         let found = asked.saturating_sub(std::mem::replace(&mut self.asked, asked));
-        let turn = near(self.covered, piece.exchange);
         self.whole = self.talk.is_whole();
-        if piece.side == protocol::Side::Client {
-            let gap = before.map_or(0, |before| piece.position.saturating_sub(before));
-            self.missed = self.missed.saturating_add(if self.whole { gap } else { gap.saturating_add(piece.length) });
-            if self.talk.is_understood() {
-                self.understood = self.understood.saturating_add(piece.length);
-                self.found = self.found.saturating_add(found);
-            }
+        let is_client = piece.side == protocol::Side::Client;
+        // What the client has sent since is known from a piece of the server too.
+        let now = self.talk.heard(protocol::Side::Client);
+        let passed = now.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        let length = if is_client { piece.length } else { 0 };
+        self.missed = self.missed.saturating_add(passed.saturating_sub(length));
+        self.undecided = self.undecided.saturating_add(length);
+        let turn = near(self.covered, piece.exchange);
+        if is_client && !std::mem::replace(&mut self.has_asked, true) && piece.begins && turn <= self.covered {
+            // A look at the socket came before what is told now: its turns, from this one on, count by what they say.
+            self.by_turns = self.by_turns.saturating_sub(self.covered.saturating_sub(turn).saturating_add(1));
+            self.covered = turn.saturating_sub(1);
         }
-        if self.whole {
-            let from = self.waits_from.take().unwrap_or(turn);
-            self.make_up(from.saturating_sub(1).saturating_sub(self.covered));
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if self.talk.is_undecided() {
+            // With what an older connection is heard first, nobody knows where a message begins.
+            let is_lost = is_first && is_client && self.began_before && !self.talk.is_of_datagrams();
+            self.waits_from.get_or_insert(turn.saturating_add(u64::from(is_lost)));
+            return;
+        }
+        // With what is spoken, all that was said before is known.
+        let heard = std::mem::take(&mut self.undecided);
+        if self.talk.is_understood() {
+            self.understood = self.understood.saturating_add(heard);
+            self.found = self.found.saturating_add(if heard > 0 { found } else { 0 });
+        }
+        let waited_from = self.waits_from.take();
+        if !self.whole {
+            self.missed = self.missed.saturating_add(heard);
+            return;
+        }
+        // Which turns were not told, the next bytes of the client say.
+        if is_client || waited_from.is_some() {
+            let turns = waited_from.unwrap_or(turn).saturating_sub(1).saturating_sub(self.covered);
+            // Where several threads work on a connection, bytes may be told with the number of a later turn: without a
+            // hole in what the client sent, none was passed over.
+            let is_whole = !self.began_before && self.missed == 0;
+            self.began_before = now.is_none();
+            self.make_up(if is_whole { 0 } else { turns });
             self.covered = self.covered.max(turn);
-            self.spoken += found;
-        } else if self.talk.is_undecided() {
-            self.waits_from.get_or_insert(turn);
-        } else {
-            self.waits_from = None;
         }
+        self.spoken = self.spoken.saturating_add(found);
     }
 
     /// Counts what was asked in bytes that were not told and in so many turns.
@@ -237,169 +272,4 @@ fn near(known: u64, low: u32) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol;
-
-    const PORT: u16 = 6379;
-
-    /// A connection of Redis, and the place of each side in it.
-    struct Redis {
-        speech: Speech,
-        places: [u64; 2],
-    }
-
-    impl Redis {
-        fn new() -> Self {
-            Self { speech: Speech::new(Side::Server, Talk::new(), 0, 0), places: [0, 0] }
-        }
-
-        fn say(&mut self, side: protocol::Side, exchange: u32, bytes: &[u8], share: bool) {
-            let number = usize::from(side == protocol::Side::Server);
-            let length = bytes.len() as u64;
-            let (position, other) = (self.places[number], self.places[1 - number]);
-            let (at, begins, weight) = (Moment(1), true, if share { 64 } else { 1 });
-            self.places[number] += length;
-            self.speech.hear(&Piece { side, position, other, length, bytes, at, begins, exchange, weight }, PORT);
-        }
-
-        fn turn(&mut self, exchange: u32, requests: usize, share: bool) {
-            self.say(protocol::Side::Client, exchange, "*1\r\n$4\r\nPING\r\n".repeat(requests).as_bytes(), share);
-            self.say(protocol::Side::Server, exchange, "+PONG\r\n".repeat(requests).as_bytes(), share);
-        }
-
-        fn told(&self, turns: u64) -> Told {
-            Told { turns, asked: self.places[0], answered: self.places[1] }
-        }
-
-        fn grow(&mut self, turns: u64) -> u64 {
-            let told = self.told(turns);
-            self.speech.grow(turns, told)
-        }
-
-        /// Turns of which nothing is told.
-        fn skip(&mut self, turns: u64) {
-            self.places[0] += turns * 14;
-            self.places[1] += turns * 7;
-        }
-    }
-
-    #[test]
-    fn a_turn_with_several_requests_counts_for_as_many_and_a_turn_without_a_name_for_one() {
-        let mut redis = Redis::new();
-        redis.turn(1, 1, false);
-        assert_eq!(redis.grow(1), 1);
-        redis.turn(2, 16, false);
-        assert_eq!(redis.grow(2), 16);
-        redis.skip(3);
-        redis.turn(6, 1, false);
-        assert_eq!(redis.grow(6), 4);
-    }
-
-    #[test]
-    fn of_a_busy_connection_turns_are_counted_and_those_that_were_understood_are_not_counted_again() {
-        let mut redis = Redis::new();
-        redis.turn(1, 2, false);
-        redis.skip(60);
-        redis.turn(62, 1, true);
-        assert_eq!(redis.grow(70), 2 + 69);
-        assert_eq!(redis.grow(80), 10);
-        redis.skip(18);
-        redis.turn(81, 1, false);
-        assert_eq!(redis.grow(81), 1);
-        assert_eq!(redis.grow(81), 0);
-    }
-
-    #[test]
-    fn what_is_not_told_of_a_connection_that_stays_open_is_counted_before_anything_follows_it() {
-        let mut redis = Redis::new();
-        redis.turn(1, 1, false);
-        assert_eq!(redis.grow(1), 1);
-        redis.skip(3);
-        assert_eq!(redis.grow(4), 3);
-        redis.turn(5, 1, false);
-        assert_eq!((redis.grow(5), redis.speech.take_estimated()), (1, 0));
-    }
-
-    #[test]
-    fn a_turn_that_its_teller_has_not_read_yet_is_not_counted() {
-        let mut redis = Redis::new();
-        redis.turn(1, 2, false);
-        let told = redis.told(1);
-        assert_eq!(redis.speech.grow(2, told), 2);
-    }
-
-    #[test]
-    fn where_requests_overlap_what_was_not_told_counts_by_its_bytes_and_that_is_said() {
-        let mut redis = Redis::new();
-        for turn in 1..=10 {
-            redis.turn(turn, 16, false);
-        }
-        assert_eq!((redis.grow(10), redis.speech.take_estimated()), (160, 0));
-        redis.skip(5 * 16);
-        // Until it is known again where a command begins, each turn counts for one at least.
-        for turn in 16..=40 {
-            redis.turn(turn, 16, false);
-        }
-        redis.grow(40);
-        redis.speech.end(redis.told(40), Moment(1));
-        redis.grow(40);
-        assert_eq!(redis.speech.told, 40 * 16);
-        let estimated = redis.speech.take_estimated();
-        assert!((1..=30 * 16).contains(&estimated), "{estimated}");
-    }
-
-    #[test]
-    fn what_overlaps_counts_by_its_bytes_also_where_a_share_is_told_from_the_beginning_on() {
-        let mut redis = Redis::new();
-        redis.skip(100 * 16);
-        for turn in 0..5 {
-            redis.turn(101 + turn * 100, 16, true);
-            redis.skip(99 * 16);
-        }
-        redis.grow(600);
-        redis.speech.end(redis.told(600), Moment(1));
-        redis.grow(600);
-        assert_eq!(redis.speech.told, 600 * 16);
-        assert!((1..=600 * 16).contains(&redis.speech.take_estimated()));
-    }
-
-    #[test]
-    fn what_was_sent_before_the_first_turn_that_is_told_counts_by_its_bytes_too() {
-        let mut redis = Redis::new();
-        redis.skip(99 * 16);
-        for turn in 100..=120 {
-            redis.turn(turn, 16, false);
-        }
-        assert_eq!(redis.grow(120), 120 * 16);
-        // Each turn counts for one at least; what is beyond that is the estimate.
-        assert_eq!(redis.speech.take_estimated(), 99 * 15);
-    }
-
-    #[test]
-    fn what_the_other_end_was_counted_for_before_the_first_byte_was_heard_is_not_counted_again() {
-        let mut redis = Redis { speech: Speech::new(Side::Server, Talk::new(), 0, 1), ..Redis::new() };
-        redis.turn(1, 2, false);
-        assert_eq!(redis.grow(1), 1);
-        redis.turn(2, 3, false);
-        assert_eq!(redis.grow(2), 3);
-    }
-
-    #[test]
-    fn what_nobody_understands_is_counted_by_turns() {
-        let mut redis = Redis::new();
-        for turn in 1..=3 {
-            redis.say(protocol::Side::Client, turn, b"\xff\xfe\xfdwhat", false);
-            redis.say(protocol::Side::Server, turn, b"\xff\xfe\xfdever", false);
-            assert_eq!(redis.grow(u64::from(turn)), 1);
-        }
-    }
-
-    #[test]
-    fn the_low_bits_of_a_turn_say_which_one_it_is() {
-        assert_eq!(near(5, 7), 7);
-        assert_eq!(near(0xffff_fffe, 1), 0x1_0000_0001);
-        assert_eq!(near(0x1_0000_0001, 0xffff_fffe), 0xffff_fffe);
-        assert_eq!(near(0, u32::MAX), 0);
-    }
-}
+mod tests;

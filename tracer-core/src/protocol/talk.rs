@@ -100,6 +100,12 @@ impl Talk {
         self.conversation.protocol()
     }
 
+    /// Whether it comes in datagrams, each of which begins with a message.
+    #[must_use]
+    pub fn is_of_datagrams(&self) -> bool {
+        self.datagrams
+    }
+
     /// Whether more bytes would say nothing more.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
