@@ -7,17 +7,20 @@
 #[cfg(not(feature = "system-calls"))]
 use crate::emit::tally;
 use crate::emit::{self, Tally};
-use crate::kernel::{Object, Sequences, current_task, sequences};
+use crate::kernel::{Object, Sequences, current_task, load, offset, sequences};
 use crate::{datagram, exchange, local, payload, socket};
 #[cfg(not(feature = "system-calls"))]
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 #[cfg(not(feature = "system-calls"))]
 use tracer_common::Site;
-use tracer_common::{Role, SocketCause, SocketState, TransportKind};
+use tracer_common::{Role, SocketCause, SocketFlags, SocketState, TransportKind};
 
 // include/linux/socket.h
 const MSG_PEEK: i32 = 2;
 const MSG_ERRQUEUE: i32 = 0x2000;
+// include/net/tcp_states.h
+const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
 
 /// `(struct sock *sk, int ret, int flags)`
 #[cfg(not(feature = "system-calls"))]
@@ -102,6 +105,8 @@ fn enter(socket: Object, at: u64, tally: Tally) -> Option<&'static mut SocketSta
             return None;
         }
         socket::infer_role(state, socket);
+    } else if state.flags & SocketFlags::ESTABLISHED == 0 {
+        establish(socket, state, tally);
     }
     state.active_at = at;
     if socket::own(state) {
@@ -130,6 +135,26 @@ fn when_sent(now: Sequences) -> u64 {
 #[inline(always)]
 fn when_received(now: Sequences, length: i32) -> u64 {
     if length > 0 && now.refreshed != 0 { now.refreshed } else { emit::now() }
+}
+
+/// Takes a connection for established where the kernel passed over the hook that would have seen it: it runs no program
+/// that it interrupts on the same CPU. Rare, so out of the way as below.
+#[inline(never)]
+fn establish(socket: Object, state: &mut SocketState, tally: Tally) {
+    // SAFETY: `socket` comes from a hook.
+    let tcp_state = unsafe { load::<u8>(socket, offset!(sock_state)) };
+    // What is sent with a SYN (TCP Fast Open) comes before.
+    if tcp_state == SYN_SENT || tcp_state == SYN_RECV {
+        return;
+    }
+    let at = emit::now();
+    socket::locate(&mut state.tuple, socket);
+    socket::recover_sequences(state, socket);
+    state.sent_sequence = state.first_sent;
+    state.received_sequence = state.first_received;
+    state.established_at = at;
+    state.flags |= SocketFlags::ESTABLISHED;
+    emit::socket(socket, state, SocketCause::ESTABLISHED, at, tally);
 }
 
 /// Reports that the running process owns the socket now. Rare, so out of the way of what is done for each input and output.

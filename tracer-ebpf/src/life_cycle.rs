@@ -32,7 +32,7 @@ pub fn state(context: BtfTracePointContext) -> i32 {
     debug!(&context, "socket state {} -> {}", old, new);
     match new {
         SYN_SENT => connecting(sk, tally),
-        ESTABLISHED => established(sk, tally),
+        ESTABLISHED => established(sk, old, tally),
         LISTEN => listening(sk, tally),
         // One side has closed: what is without an answer now was given up now.
         FIN_WAIT1 => half_closed(sk, 0, tally),
@@ -63,7 +63,7 @@ fn connecting(sk: Object, tally: Tally) {
 }
 
 #[inline(always)]
-fn established(sk: Object, tally: Tally) {
+fn established(sk: Object, old: i32, tally: Tally) {
     let at = now();
     let Some((state, _)) = socket::find_or_create(sk, at, tally) else { return };
     tally.tracked();
@@ -74,8 +74,9 @@ fn established(sk: Object, tally: Tally) {
     if state.role == Role::CLIENT {
         emit::socket(sk, state, SocketCause::ESTABLISHED, at, tally);
     } else {
-        // Reported with its owner at the first input or output, or by the next snapshot.
-        state.role = Role::SERVER;
+        // Reported with its owner at the first input or output, or by the next snapshot. It is a client's if the kernel
+        // passed this hook over when the connect began.
+        state.role = if old == SYN_SENT { Role::CLIENT } else { Role::SERVER };
     }
 }
 

@@ -97,7 +97,8 @@ impl Connections {
         for (id, connection) in &mut self.slab {
             for end in [&mut connection.client, &mut connection.server].into_iter().flatten() {
                 if end.missed(began) {
-                    let (error, flags, waited) = (0, end.flags, Span::ZERO);
+                    // Nobody saw how it ended, nor perhaps that it was established: that is no error.
+                    let (error, flags, waited) = (0, end.flags | SocketFlags::ESTABLISHED, Span::ZERO);
                     end.closing = Some(Box::new(Closing { error, flags, unanswered: 0, waited, unfinished: None }));
                     end.in_flight_since = None;
                     closed += 1;
