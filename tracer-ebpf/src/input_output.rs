@@ -21,6 +21,7 @@ const MSG_ERRQUEUE: i32 = 0x2000;
 // include/net/tcp_states.h
 const SYN_SENT: u8 = 2;
 const SYN_RECV: u8 = 3;
+const CLOSE: u8 = 7;
 
 /// `(struct sock *sk, int ret, int flags)`
 #[cfg(not(feature = "system-calls"))]
@@ -143,8 +144,8 @@ fn when_received(now: Sequences, length: i32) -> u64 {
 fn establish(socket: Object, state: &mut SocketState, tally: Tally) {
     // SAFETY: `socket` comes from a hook.
     let tcp_state = unsafe { load::<u8>(socket, offset!(sock_state)) };
-    // What is sent with a SYN (TCP Fast Open) comes before.
-    if tcp_state == SYN_SENT || tcp_state == SYN_RECV {
+    // What is sent with a SYN (TCP Fast Open) comes before; of one that was refused, a later receive finds the end.
+    if tcp_state == SYN_SENT || tcp_state == SYN_RECV || tcp_state == CLOSE {
         return;
     }
     let at = emit::now();
